@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+// Growing buffers: bytes (struct buf) and token ids (struct ids). Zero-initialised is empty and valid. Growth doubles;
+// a failed allocation sets `failed` and leaves the contents as they were, so a chain of appends is checked once.
+#pragma once
+
+#include "base/base.h"
+
+struct buf {
+    char *ptr;
+    size_t len, cap;
+    bool failed; // an append did not fit in memory
+};
+
+void buf_append(struct buf *b, const void *bytes, size_t n);
+void buf_str(struct buf *b, const char *text); // text is terminated
+void buf_char(struct buf *b, char c);
+void buf_printf(struct buf *b, const char *format, ...) PRINTF_LIKE(2, 3);
+void buf_free(struct buf *b);
+
+struct ids {
+    int32_t *ptr;
+    size_t len, cap;
+    bool failed;
+};
+
+void ids_push(struct ids *v, int32_t id);
+void ids_append(struct ids *v, const int32_t *ids, size_t n);
+void ids_free(struct ids *v);

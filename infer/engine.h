@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+// The engine: a model file opened for running: file, tokenizer, weights, backend. Immutable and shared; all that
+// changes is in sessions (session.h).
+#pragma once
+
+#include "base/err.h"
+#include "gguf.h"
+#include "models/model.h"
+#include "text/tok.h"
+
+struct engine_params {
+    const char *path;      // the GGUF file
+    unsigned n_threads;    // 0: the machine's performance cores
+    const char *cpu_level; // caps the SIMD level; NULL: the best there is
+};
+
+struct engine {
+    struct gguf *file;
+    struct tokenizer *tok;
+    struct model *model;
+    struct backend *backend;
+};
+
+// Opens everything; what is half open after a failure is closed again.
+bool engine_open(struct engine **out, const struct engine_params *p, struct err *e);
+void engine_close(struct engine *en); // NULL is fine

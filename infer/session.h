@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+// A session: one timeline of ids with its KV memory and the logits of its last position. One owner, never shared
+// between threads. The central call is session_sync: "make your history equal to these ids".
+#pragma once
+
+#include <signal.h>
+
+#include "infer/engine.h"
+
+enum kv_type { KV_F16, KV_F32 };
+
+struct session_params {
+    uint32_t n_ctx;                        // most ids that the history may hold; 0: the model's context
+    enum kv_type kv;                       // how keys and values are kept
+    const volatile sig_atomic_t *cancel;   // evaluation stops with ERR_INTERRUPT soon after *cancel != 0; or NULL
+    void (*progress)(void *user, size_t done, size_t total); // during long evaluations; or NULL
+    void *user;
+};
+
+struct session;
+
+// Takes the memory of the whole run (KV memory is only reserved; the system commits it as it fills).
+bool session_open(struct session **out, const struct engine *en, const struct session_params *p, struct err *e);
+void session_close(struct session *s); // NULL is fine
+
+// Makes the history equal to ids[0..n), n >= 1: keeps the common prefix, forgets what differs, evaluates what is new,
+// the last id at least where its logits are not at hand. Afterwards session_logits is for position n - 1.
+// More than n_ctx ids is ERR_CONTEXT and changes nothing; an interruption leaves a shorter valid history.
+bool session_sync(struct session *s, const int32_t *ids, size_t n, struct err *e);
+
+// float32[n_vocab] of the last position; valid until the next call with this session.
+const float *session_logits(const struct session *s);
+size_t session_n_vocab(const struct session *s);
+size_t session_n_ctx(const struct session *s);
+const int32_t *session_history(const struct session *s, size_t *n);
+
+// Evaluates ids[0..n) after the history, `chunk` ids at a time (0: as is fastest), and hands the logits of every
+// position to sink in order; sink returns false to stop (with *e filled).
+typedef bool session_sink(void *user, size_t position, const float *logits, struct err *e);
+bool session_eval_all(struct session *s, const int32_t *ids, size_t n, size_t chunk, session_sink *sink, void *user,
+                      struct err *e);
+
+// Forgets the history beyond its first n ids.
+void session_rewind(struct session *s, size_t n);
+
+// Bytes of KV memory in use now, and for one more id.
+size_t session_kv_bytes(const struct session *s);
+
+// The largest context of this model that fits in `bytes` of KV memory, at most the model's own.
+uint32_t session_ctx_for(const struct engine *en, enum kv_type kv, uint64_t bytes);
