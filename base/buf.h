@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Growing buffers: bytes (struct buf) and token ids (struct ids). Zero-initialised is empty and valid. Growth doubles;
-// a failed allocation sets `failed` and leaves the contents as they were, so a chain of appends is checked once.
+// a failed allocation sets `failed`, leaves the contents as they were and makes later appends do nothing, so a chain of
+// appends is checked once.
 #pragma once
 
 #include "base/base.h"
@@ -11,6 +12,8 @@ struct buf {
     bool failed; // an append did not fit in memory
 };
 
+// Room for n more bytes behind the contents: the caller writes there and adds to len what it wrote. NULL: failed.
+char *buf_reserve(struct buf *b, size_t n);
 void buf_append(struct buf *b, const void *bytes, size_t n);
 void buf_str(struct buf *b, const char *text); // text is terminated
 void buf_char(struct buf *b, char c);

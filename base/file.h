@@ -15,7 +15,8 @@ struct file_map {
 bool file_map(struct file_map *m, const char *path, struct err *e);
 void file_unmap(struct file_map *m);
 
-// Appends everything that fd still gives to *out. `name` is for the message.
+// Appends everything that fd still gives to *out. `name` is for the message. A signal whose handler was installed
+// without SA_RESTART ends the reading with ERR_INTERRUPT.
 bool file_read_fd(int fd, const char *name, struct buf *out, struct err *e);
 // The same for a path (pipes and devices too).
 bool file_read(const char *path, struct buf *out, struct err *e);
