@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Number formats of weights. One row of formats.h and one file here make a format; the row creates the table entry that
-// everything else walks: sizes, decoding, and the scalar dot product that is the specification of every kernel.
+// everything else walks. A format's file says how its bits are read; decoding and the scalar dot product, which is the
+// specification of every faster kernel, are the same code for all formats of a kind (quant.c).
 //
 // The arithmetic of a dot product (docs/DESIGN.md, arithmetic): both sides are cut into blocks with one floating-point
 // scale each; integer sums inside a block are exact; block b adds its contribution with fma to partial sum b mod 8;
-// the eight partial sums are added by quant_tree8. Float formats use 16 partial sums, element index mod 16.
+// the eight partial sums are added by quant_sum8. Float formats use 16 partial sums, element index mod 16.
 #pragma once
 
 #include "base/base.h"
@@ -18,7 +19,7 @@ enum quant_act {
     N_ACTS
 };
 
-// One quantized activation vector of n elements. Arrays are aligned to 64 bytes.
+// One activation vector of n elements, where its parts lie. Arrays are aligned to 64 bytes.
 struct quant_vec {
     const float *f;    // ACT_F32: [n]
     const int8_t *q;   // [n]
@@ -27,19 +28,54 @@ struct quant_vec {
     const int16_t *bs; // [n / 16]: sums of q over 16 elements
 };
 
-struct quant_format {
-    const char *name;   // as in GGUF files' tools: Q4_K
-    uint32_t id;        // tensor type id in GGUF files
-    uint32_t block_len; // elements
-    uint32_t block_size; // bytes
-    enum quant_act act;
-    // n elements (a multiple of block_len) of a row, decoded to float32.
-    void (*decode)(const void *row, float *out, size_t n);
-    // The dot product of a row of n elements with one activation vector.
-    float (*dot)(const void *row, const struct quant_vec *x, size_t n);
+// The place of the numbers above in one record of `size` bytes: offsets from its start.
+struct quant_layout {
+    size_t q, d, s, bs;
+    size_t size;
 };
 
-// NULL for ids that GGUF never had or that were removed; *removed then tells which, with the old name.
+// A block of 32 elements, read: element i is d * (q[i] - zero), plus m in formats with a minimum.
+struct quant_block32 {
+    uint8_t q[32];
+    int zero;
+    float d, m;
+    bool has_min;
+};
+
+// A block of 256: element i is d * scale[i / 16] * (q[i] - zero), minus dmin * min[i / 16] in formats with a minimum.
+struct quant_block256 {
+    uint8_t q[256];
+    int zero;
+    float d, dmin;
+    bool has_min;
+    int8_t scale[16];
+    uint8_t min[16];
+};
+
+// An index of formats: QUANT_q4_k and so on.
+enum quant_index {
+#define FORMAT_FLOAT(sym, name, id, len, size) QUANT_##sym,
+#define FORMAT_32(sym, name, id, len, size) QUANT_##sym,
+#define FORMAT_256(sym, name, id, len, size) QUANT_##sym,
+#define FORMAT_NAMED(sym, name, id, len, size) QUANT_##sym,
+#include "quant/formats.h"
+    N_QUANTS
+};
+
+struct quant_format {
+    const char *name;    // as GGUF tools write it: Q4_K
+    uint32_t id;         // tensor type id in GGUF files
+    uint32_t block_len;  // elements
+    uint32_t block_size; // bytes
+    enum quant_index index;
+    enum quant_act act; // ACT_NONE: known by name and size only
+    // One of these, by the format's kind. Weights may lie at any address.
+    void (*read_float)(const void *row, float *out, size_t n);
+    void (*read32)(const void *block, struct quant_block32 *out);
+    void (*read256)(const void *block, struct quant_block256 *out);
+};
+
+// NULL for ids that GGUF never had or that were removed; *removed then is the old name, else NULL.
 const struct quant_format *quant_by_id(uint32_t id, const char **removed);
 // By name, in either case; NULL when unknown.
 const struct quant_format *quant_by_name(const char *name);
@@ -48,3 +84,20 @@ const struct quant_format *quant_all(size_t *n);
 
 // Bytes of a row of n elements: false when n is not a multiple of the block or the size overflows.
 bool quant_row_size(const struct quant_format *f, uint64_t n, uint64_t *size);
+
+// n elements (a multiple of block_len) of a row, decoded to float32. The format has a reader (act is not ACT_NONE).
+void quant_decode(const struct quant_format *f, const void *row, float *out, size_t n);
+// The dot product of a row of n elements with one activation vector of the format's kind.
+float quant_dot(const struct quant_format *f, const void *row, const struct quant_vec *x, size_t n);
+
+// Records of activations: n a multiple of 32 (ACT_Q8) or 256 (ACT_Q8K).
+struct quant_layout quant_act_layout(enum quant_act act, size_t n);
+// The parts of a record.
+struct quant_vec quant_act_vec(const struct quant_layout *layout, const void *record);
+// Quantizes x[n] into a record: per block d = max|x| / 127 and q = round(x * (127 / max|x|)), ties to even.
+// Blocks too small to have an inverse (max up to 2^-100) are zero.
+void quant_act_encode(enum quant_act act, const float *x, size_t n, void *record);
+
+// The fixed trees that end a dot product.
+float quant_sum8(const float sum[8]);
+float quant_sum16(const float sum[16]);

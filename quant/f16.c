@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: MIT
+// F16: IEEE 754 binary16, little-endian.
+#include "quant/blocks.h"
+
+void quant_read_f16(const void *row, float *out, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        uint16_t h;
+        memcpy(&h, (const char *)row + i * sizeof h, sizeof h);
+        out[i] = num_f16_to_f32(h);
+    }
+}

@@ -1,0 +1,42 @@
+// Number formats, in the order of their ids in GGUF files. No include guard: a list, included with the macros defined.
+// FORMAT_FLOAT, FORMAT_32 and FORMAT_256 have a reader in quant/SYMBOL.c; FORMAT_NAMED is known by name and size only.
+//           symbol   name   id  elements bytes
+FORMAT_FLOAT(f32, "F32", 0, 1, 4)
+FORMAT_FLOAT(f16, "F16", 1, 1, 2)
+FORMAT_32(q4_0, "Q4_0", 2, 32, 18)
+FORMAT_32(q4_1, "Q4_1", 3, 32, 20)
+FORMAT_32(q5_0, "Q5_0", 6, 32, 22)
+FORMAT_32(q5_1, "Q5_1", 7, 32, 24)
+FORMAT_32(q8_0, "Q8_0", 8, 32, 34)
+FORMAT_NAMED(q8_1, "Q8_1", 9, 32, 36)
+FORMAT_NAMED(q2_k, "Q2_K", 10, 256, 84)
+FORMAT_NAMED(q3_k, "Q3_K", 11, 256, 110)
+FORMAT_256(q4_k, "Q4_K", 12, 256, 144)
+FORMAT_NAMED(q5_k, "Q5_K", 13, 256, 176)
+FORMAT_256(q6_k, "Q6_K", 14, 256, 210)
+FORMAT_NAMED(q8_k, "Q8_K", 15, 256, 292)
+FORMAT_NAMED(iq2_xxs, "IQ2_XXS", 16, 256, 66)
+FORMAT_NAMED(iq2_xs, "IQ2_XS", 17, 256, 74)
+FORMAT_NAMED(iq3_xxs, "IQ3_XXS", 18, 256, 98)
+FORMAT_NAMED(iq1_s, "IQ1_S", 19, 256, 50)
+FORMAT_NAMED(iq4_nl, "IQ4_NL", 20, 32, 18)
+FORMAT_NAMED(iq3_s, "IQ3_S", 21, 256, 110)
+FORMAT_NAMED(iq2_s, "IQ2_S", 22, 256, 82)
+FORMAT_NAMED(iq4_xs, "IQ4_XS", 23, 256, 136)
+FORMAT_NAMED(i8, "I8", 24, 1, 1)
+FORMAT_NAMED(i16, "I16", 25, 1, 2)
+FORMAT_NAMED(i32, "I32", 26, 1, 4)
+FORMAT_NAMED(i64, "I64", 27, 1, 8)
+FORMAT_NAMED(f64, "F64", 28, 1, 8)
+FORMAT_NAMED(iq1_m, "IQ1_M", 29, 256, 56)
+FORMAT_FLOAT(bf16, "BF16", 30, 1, 2)
+FORMAT_NAMED(tq1_0, "TQ1_0", 34, 256, 54)
+FORMAT_NAMED(tq2_0, "TQ2_0", 35, 256, 66)
+FORMAT_NAMED(mxfp4, "MXFP4", 39, 32, 17)
+FORMAT_NAMED(nvfp4, "NVFP4", 40, 64, 36)
+FORMAT_NAMED(q1_0, "Q1_0", 41, 128, 18)
+FORMAT_NAMED(q2_0, "Q2_0", 42, 64, 18)
+#undef FORMAT_FLOAT
+#undef FORMAT_32
+#undef FORMAT_256
+#undef FORMAT_NAMED

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+// Q4_0: 32 elements in 18 bytes (4.5 bits each), from ggml.
+//
+//     d  half          scale
+//     qs 16 bytes      byte i: low nibble element i, high nibble element i + 16
+//
+// element = d * (nibble - 8)
+#include "quant/blocks.h"
+
+void quant_read_q4_0(const void *block, struct quant_block32 *out) {
+    const struct block_q4_0 *b = block;
+    out->d = num_f16_to_f32(b->d);
+    out->zero = 8;
+    for (int i = 0; i < 16; i++) {
+        out->q[i] = b->qs[i] & 15;
+        out->q[i + 16] = b->qs[i] >> 4;
+    }
+}
