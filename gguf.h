@@ -79,9 +79,9 @@ void gguf_close(struct gguf *g); // NULL is fine
 const struct gguf_value *gguf_find(const struct gguf *g, const char *key);
 const struct gguf_tensor *gguf_find_tensor(const struct gguf *g, const char *name);
 
-// Typed reads. An absent key leaves *out alone and returns true, or is an error when `required`; a value of another type
-// or out of range is always an error that names the key, the type found and the type expected.
-// Any integer type that holds the value serves for the integer reads, F32 and F64 (finite) for the float one.
+// Typed reads. An absent key leaves *out alone and returns true, or is an error when `required`; a value of another
+// type or out of range is always an error that names the key, the type found and the type expected. Any integer type
+// that holds the value serves for the integer reads, F32 and F64 (finite) for the float one.
 bool gguf_get_u32(const struct gguf *g, const char *key, bool required, uint32_t *out, struct err *e);
 bool gguf_get_u64(const struct gguf *g, const char *key, bool required, uint64_t *out, struct err *e);
 bool gguf_get_f32(const struct gguf *g, const char *key, bool required, float *out, struct err *e);
@@ -91,9 +91,9 @@ bool gguf_get_str(const struct gguf *g, const char *key, bool required, struct s
 bool gguf_get_array(const struct gguf *g, const char *key, bool required, enum gguf_type elem, struct gguf_value *out,
                     struct err *e);
 
-// Elements of arrays that gguf_open has checked; i < count. Numbers of any type are converted (a u64 over INT64_MAX keeps
-// its bits, a float is cut to the range); strings are walked by a cursor, because they have no index: start with *at = 0
-// and call count times.
+// Elements of arrays that gguf_open has checked; i < count. Numbers of any type are converted (a u64 over INT64_MAX
+// keeps its bits, a float is cut to the range); strings are walked by a cursor, because they have no index: start with
+// *at = 0 and call count times.
 int64_t gguf_array_int(const struct gguf_value *array, uint64_t i);
 double gguf_array_float(const struct gguf_value *array, uint64_t i);
 struct str gguf_array_next_str(const struct gguf_value *array, uint64_t *at);
