@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+// The subcommands: COMMAND(name, arguments, one line, more, examples). A row makes the enum value, the declaration
+// and the table entry; help, man page and tests walk the same rows. Included several times, so without a guard.
+// An example is a line of shell; several are separated by newlines.
+
+COMMAND(run, "[-m MODEL] [options] [PROMPT...]", "answer a prompt; the command when none is named",
+        "The message is the words of PROMPT, then each --file in order, then standard input when that is not a "
+        "terminal, with a blank line between them. A model with a chat template gets it as a user's turn and answers; "
+        "a model without one continues the text. Standard output carries the answer and nothing else.",
+        "pith -m SmolLM2 \"Name three rivers.\"\n"
+        "git diff | pith -m qwen2.5 \"Write a commit message for this change.\"\n"
+        "pith -m SmolLM2 --temp 0 -n 100 -f notes.txt \"Summarise.\"\n"
+        "pith -m gemma-3 --raw \"The capital of France is\"")
+COMMAND(info, "MODEL [--json] [--tensors]", "say what a model file is",
+        "Architecture, parameters, formats, context, vocabulary, template and the memory that a run needs. Reads the "
+        "header only, so it works on files without tensors and of unknown architectures too.",
+        "pith info models/SmolLM2-135M-Instruct.Q4_1.gguf\n"
+        "pith info --supported")
+COMMAND(tokenize, "-m MODEL [--special] [--json] [--decode]", "turn text into token ids, or back",
+        "Reads standard input whole and prints its ids on one line, separated by spaces. With --json every line of "
+        "input is a JSON string and every line of output a JSON array. With --decode the ids on standard input become "
+        "text again.",
+        "printf 'Hello' | pith tokenize -m SmolLM2\n"
+        "printf '19556' | pith tokenize -m SmolLM2 --decode")
+COMMAND(logits, "-m MODEL --ids N,N,... [-o FILE]", "write the logits of every position",
+        "Float32, little-endian, one row of the vocabulary's size for each id. The bits do not depend on --chunk and "
+        "--threads.",
+        "pith logits -m SmolLM2 --ids 19556,28 -o logits.bin")
+COMMAND(perplexity, "-m MODEL [-c N] [FILE]", "measure how well a model predicts a text",
+        "Prints one JSON object: tokens (ids that were scored), nll (their mean negative logarithm of probability, "
+        "natural), ppl (its exponential) and context. The text of FILE or of standard input is cut into windows of "
+        "--context ids, which begin with BOS if the file says so; every id but the first of a window is scored.",
+        "pith perplexity -m SmolLM2 README.md")
+COMMAND(bench, "-m MODEL [-t N] [-p N] [-n N] [--json]", "measure speed on this machine",
+        "Prefill is -p random ids into an empty session, with the logits of the last; decode is -n single steps from "
+        "an empty context. read_gbps is the weights read per second of decoding, machine_gbps what plain reads of the "
+        "same file reach with the same threads. Everything runs once untimed before.",
+        "pith bench -m SmolLM2 -t 2 --json")
+COMMAND(help, "[COMMAND] [--man]", "show the help of a command",
+        "Without a name, that of run. With --man: the manual page of all commands, in roff.", "pith help bench")

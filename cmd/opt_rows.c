@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+// The rows of all options. A row here is the whole of an option: parsing, -h, --help, the manual page and the tests
+// read it. Two rows may share a name where they mean different things to different commands.
+#include "cmd/cmd.h"
+
+#define BIT(name) (1u << CMD_##name)
+#define ALL ((1u << N_CMDS) - 1)
+#define EVALUATES (BIT(run) | BIT(logits) | BIT(perplexity) | BIT(bench))
+#define AT(field) offsetof(struct settings, field)
+#define MOST 2147483647.0
+
+const char *const opt_group_names[N_OPT_GROUPS] = {
+    [OPT_MODEL] = "Model",       [OPT_INPUT] = "Input",     [OPT_OUTPUT] = "Output",
+    [OPT_SAMPLING] = "Sampling", [OPT_MACHINE] = "Machine", [OPT_OTHER] = "Other",
+};
+
+// clang-format off
+const struct opt opt_rows[] = {
+    {"model", 'm', "MODEL", OPT_MODEL, ALL & ~BIT(help), true, "model file, or its name (default: $PITH_MODEL)",
+     "A name is looked up as NAME.gguf, or as the beginning of exactly one such file, in the colon-separated folders "
+     "of $PITH_PATH (default: ./models and ~/.local/share/pith).",
+     opt_text, AT(model), 0, 0, "a path or a name"},
+    {"system", 's', "TEXT", OPT_MODEL, BIT(run), true, "system turn before the message",
+     "Needs a chat template.", opt_text, AT(system), 0, 0, "a text"},
+    {"raw", 0, NULL, OPT_MODEL, BIT(run), true, "continue the text as it is, without a chat template",
+     NULL, opt_flag, AT(continues), 0, 0, NULL},
+    {"template", 0, "FILE", OPT_MODEL, BIT(run), false, "chat template to use instead of the model's",
+     NULL, opt_text, AT(template), 0, 0, "a file"},
+    {"special", 0, NULL, OPT_MODEL, BIT(run), false, "with --raw: read control tokens in the text as such",
+     NULL, opt_flag, AT(special), 0, 0, NULL},
+    {"special", 0, NULL, OPT_MODEL, BIT(tokenize), false, "add and read special tokens; with --decode: show them",
+     NULL, opt_flag, AT(special), 0, 0, NULL},
+
+    {"file", 'f', "FILE", OPT_INPUT, BIT(run), true, "add a file to the message (- is standard input)",
+     "May be given several times.", opt_append, AT(files), 0, 0, "a file"},
+    {"no-stdin", 0, NULL, OPT_INPUT, BIT(run), false, "leave standard input alone",
+     "For `while read` loops, whose input pith would swallow.", opt_flag, AT(no_stdin), 0, 0, NULL},
+    {"lossy", 0, NULL, OPT_INPUT, BIT(run), false, "replace invalid UTF-8 by U+FFFD, drop NUL bytes",
+     "Without it such input is refused, with the offset of the first such byte.", opt_flag, AT(lossy), 0, 0, NULL},
+    {"ids", 0, "N,N,...", OPT_INPUT, BIT(logits), false, "the token ids to evaluate",
+     NULL, opt_text, AT(ids), 0, 0, "token ids"},
+    {"decode", 0, NULL, OPT_INPUT, BIT(tokenize), false, "standard input is ids: print their text",
+     NULL, opt_flag, AT(decode), 0, 0, NULL},
+
+    {"tokens", 'n', "N", OPT_OUTPUT, BIT(run), true, "end after N tokens (default: no limit)",
+     NULL, opt_int, AT(n_tokens), 0, MOST, NULL},
+    {"stop", 0, "TEXT", OPT_OUTPUT, BIT(run), true, "end before TEXT, which is not printed; repeatable",
+     NULL, opt_append, AT(stops), 0, 0, "a text that is not empty"},
+    {"output", 'o', "FILE", OPT_OUTPUT, BIT(logits), false, "where to write (default: standard output)",
+     NULL, opt_text, AT(output), 0, 0, "a file"},
+    {"json", 0, NULL, OPT_OUTPUT, BIT(info) | BIT(tokenize) | BIT(bench), false, "JSON instead of text",
+     NULL, opt_flag, AT(json), 0, 0, NULL},
+    {"tensors", 0, NULL, OPT_OUTPUT, BIT(info), false, "list the tensors too",
+     NULL, opt_flag, AT(tensors), 0, 0, NULL},
+    {"supported", 0, NULL, OPT_OUTPUT, BIT(info), false, "list what this program supports; needs no model",
+     NULL, opt_flag, AT(supported), 0, 0, NULL},
+    {"verbose", 'v', NULL, OPT_OUTPUT, ALL & ~BIT(help), true, "say seed, timings and choices on standard error",
+     NULL, opt_flag, AT(verbose), 0, 0, NULL},
+    {"quiet", 'q', NULL, OPT_OUTPUT, ALL & ~BIT(help), true, "no warnings",
+     NULL, opt_flag, AT(quiet), 0, 0, NULL},
+
+    {"temp", 0, "T", OPT_SAMPLING, BIT(run), true, "temperature (default 0.8); 0 takes the likeliest token",
+     "The file's general.sampling keys, where it has them, replace the defaults of this group.",
+     opt_float, AT(sample.temp), 0, 100, NULL},
+    {"top-k", 0, "K", OPT_SAMPLING, BIT(run), false, "keep the K likeliest tokens (default 40; 0: all)",
+     NULL, opt_int, AT(sample.top_k), 0, MOST, NULL},
+    {"top-p", 0, "P", OPT_SAMPLING, BIT(run), false, "keep tokens up to this total probability (default 0.95; 1: all)",
+     NULL, opt_float, AT(sample.top_p), 0, 1, NULL},
+    {"min-p", 0, "P", OPT_SAMPLING, BIT(run), false, "drop tokens below P times the best (default 0.05; 0: none)",
+     NULL, opt_float, AT(sample.min_p), 0, 1, NULL},
+    {"repeat-penalty", 0, "X", OPT_SAMPLING, BIT(run), false, "make recent tokens less likely (default 1: off)",
+     "Positive logits are divided by X, others multiplied.", opt_float, AT(sample.repeat_penalty), 0.001, 1000, NULL},
+    {"repeat-last-n", 0, "N", OPT_SAMPLING, BIT(run), false, "how many tokens are recent (default 64; -1: all, 0: off)",
+     "For all three penalties.", opt_int, AT(sample.repeat_last_n), -1, MOST, NULL},
+    {"frequency-penalty", 0, "X", OPT_SAMPLING, BIT(run), false, "taken off a logit per recent use (default 0)",
+     NULL, opt_float, AT(sample.frequency_penalty), -1000, 1000, NULL},
+    {"presence-penalty", 0, "X", OPT_SAMPLING, BIT(run), false, "taken off a logit used recently (default 0)",
+     NULL, opt_float, AT(sample.presence_penalty), -1000, 1000, NULL},
+    {"logit-bias", 0, "ID=V", OPT_SAMPLING, BIT(run), false, "add V to a token's logit; repeatable",
+     "V may be -inf, which forbids the token.", opt_bias, AT(biases), 0, 0, "ID=NUMBER, such as 15043=-1.5 or 2=-inf"},
+    {"seed", 0, "N", OPT_SAMPLING, BIT(run), true, "same seed, same text (default: random)",
+     "The seed of a run is said with --verbose.", opt_seed, AT(sample.seed), 0, 0,
+     "a whole number from 0 to 18446744073709551615"},
+
+    {"threads", 't', "N", OPT_MACHINE, EVALUATES, true, "threads (default: the fast cores of the machine)",
+     "The answer does not depend on it.", opt_int, AT(n_threads), 1, 1024, NULL},
+    {"cpu", 0, "LEVEL", OPT_MACHINE, EVALUATES, false, "use no more than this SIMD level",
+     "`pith info --supported` lists the levels.", opt_text, AT(cpu), 0, 0, "a level"},
+    {"context", 'c', "N", OPT_MACHINE, BIT(run) | BIT(logits) | BIT(bench), true, "most tokens that prompt and answer may take",
+     "By default what prompt and --tokens need, at least 4096, or the model's context without --tokens; never more "
+     "than the model's context and the free memory allow.", opt_int, AT(context), 1, MOST, NULL},
+    {"context", 'c', "N", OPT_MACHINE, BIT(perplexity), false, "ids in a window (default 512)",
+     NULL, opt_int, AT(context), 2, MOST, NULL},
+    {"kv", 0, "TYPE", OPT_MACHINE, EVALUATES, false, "how keys and values are kept: f16 (default) or f32",
+     NULL, opt_kv, AT(kv), 0, 0, "f16 or f32"},
+    {"chunk", 0, "N", OPT_MACHINE, BIT(logits), false, "evaluate N ids at a time",
+     NULL, opt_int, AT(chunk), 1, MOST, NULL},
+    {"prompt", 'p', "N", OPT_MACHINE, BIT(bench), false, "ids of prefill (default 512)",
+     NULL, opt_int, AT(n_prompt), 1, MOST, NULL},
+    {"tokens", 'n', "N", OPT_MACHINE, BIT(bench), false, "steps of decode (default 64)",
+     NULL, opt_int, AT(n_tokens), 1, MOST, NULL},
+    {"now", 0, "TIME", OPT_MACHINE, BIT(run), false, "the clock that templates read",
+     NULL, opt_now, AT(now), 0, 0, "YYYY-MM-DDTHH:MM:SS"},
+
+    {NULL, 'h', NULL, OPT_OTHER, ALL, true, "this screen", NULL, opt_flag, AT(screen), 0, 0, NULL},
+    {"help", 0, NULL, OPT_OTHER, ALL, true, "every option, with examples", NULL, opt_flag, AT(help), 0, 0, NULL},
+    {"version", 0, NULL, OPT_OTHER, ALL, false, "print the version", NULL, opt_flag, AT(version), 0, 0, NULL},
+    {"man", 0, NULL, OPT_OTHER, BIT(help), false, "the manual page of all commands, in roff",
+     NULL, opt_flag, AT(man), 0, 0, NULL},
+};
+// clang-format on
+
+const size_t opt_n_rows = ARRAY_LEN(opt_rows);
