@@ -10,7 +10,7 @@ float num_sqrt(float x) {
 }
 
 // ln x for x > 0, finite: x = 2^k m with m near 1, ln m = 2 artanh((m - 1) / (m + 1)).
-static double ln(double x) {
+double num_log(double x) {
     int k;
     double m = frexp(x, &k);
     if (m < 0.70710678118654752) {
@@ -34,7 +34,7 @@ static double exp_double(double x) {
 }
 
 double num_pow(double base, double exponent) {
-    double x = ln(base) * exponent;
+    double x = num_log(base) * exponent;
     return x > 700 ? HUGE_VAL : x < -700 ? 0 : exp_double(x);
 }
 

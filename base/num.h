@@ -127,6 +127,7 @@ static inline float num_gelu(float x) {
 // In double, for tables that are made once a position: base^exponent with base > 0, and sine and cosine of any
 // |x| < 2^30. Plain operations in a fixed order.
 double num_pow(double base, double exponent);
+double num_log(double x); // natural, x > 0
 void num_sincos(double x, float *sine, float *cosine);
 
 // sqrt and division are correctly rounded everywhere, so libm's sqrtf is the same on every machine.

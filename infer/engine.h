@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The engine: a model file opened for running: file, tokenizer, weights, backend. Immutable and shared; all that
-// changes is in sessions (session.h).
+// changes is in sessions (session.h). Sessions of one engine run one at a time.
 #pragma once
 
+#include "backends/backend.h"
 #include "base/err.h"
 #include "gguf.h"
 #include "models/model.h"

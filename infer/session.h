@@ -7,12 +7,10 @@
 
 #include "infer/engine.h"
 
-enum kv_type { KV_F16, KV_F32 };
-
 struct session_params {
-    uint32_t n_ctx;                        // most ids that the history may hold; 0: the model's context
-    enum kv_type kv;                       // how keys and values are kept
-    const volatile sig_atomic_t *cancel;   // evaluation stops with ERR_INTERRUPT soon after *cancel != 0; or NULL
+    uint32_t n_ctx;                      // most ids that the history may hold; 0: the model's context
+    enum kv_type kv;                     // how keys and values are kept
+    const volatile sig_atomic_t *cancel; // evaluation stops with ERR_INTERRUPT soon after *cancel != 0; or NULL
     void (*progress)(void *user, size_t done, size_t total); // during long evaluations; or NULL
     void *user;
 };
@@ -43,7 +41,7 @@ bool session_eval_all(struct session *s, const int32_t *ids, size_t n, size_t ch
 // Forgets the history beyond its first n ids.
 void session_rewind(struct session *s, size_t n);
 
-// Bytes of KV memory in use now, and for one more id.
+// Bytes of KV memory that the history fills.
 size_t session_kv_bytes(const struct session *s);
 
 // The largest context of this model that fits in `bytes` of KV memory, at most the model's own.

@@ -1,16 +1,48 @@
 // SPDX-License-Identifier: MIT
-// A model: the hyperparameters and weights of one file, bound and shape-checked once. Immutable.
+// A model: the hyperparameters and weights of one file, bound and shape-checked once. Immutable; it borrows the file.
 #pragma once
 
+#include "backends/backend.h"
+#include "backends/tape.h"
 #include "base/arena.h"
 #include "base/err.h"
 #include "gguf.h"
 
-struct model; // models/model_impl.h for the rooms that compute
+struct model;
 
-// What `info` and the sessions need to know.
+// What `info`, the engine and the sessions need to know.
 struct model_shape {
     const char *arch; // row name
-    uint32_t n_layers, n_embd, n_heads, n_kv_heads, head_dim_k, head_dim_v, n_ff, n_vocab, n_ctx;
-    uint64_t n_params; // elements of all tensors
+    uint32_t n_layers, n_embd, n_heads, n_kv_heads, head_dim_k, head_dim_v, n_ff, n_vocab;
+    uint32_t n_ctx; // that the model was trained for
 };
+
+// Binds a file. A missing or misshapen tensor, a missing key, an impossible number, an unknown architecture is
+// ERR_INPUT with its name.
+bool model_open(struct model **out, const struct gguf *g, struct err *e);
+void model_close(struct model *m); // NULL is fine
+const struct model_shape *model_shape(const struct model *m);
+
+// What a backend must reserve for this model.
+struct backend_limits model_limits(const struct model *m);
+// Floats of activation memory that a forward pass of `rows` tokens needs, and operations on its tape.
+size_t model_activations(const struct model *m, uint32_t rows);
+size_t model_tape_cap(const struct model *m);
+
+// A batch of consecutive tokens of one timeline.
+struct model_batch {
+    const int32_t *ids;        // [rows], each below n_vocab
+    uint32_t rows;             // 1..TAPE_MAX_ROWS
+    uint32_t pos;              // of the first
+    const struct kv_layer *kv; // [n_layers]; receives positions pos .. pos + rows - 1
+    float *activations;        // model_activations(m, rows)
+};
+
+// Writes the forward pass of a batch up to the last norm onto the tape. Returns where its result will be:
+// float32[rows][n_embd] within the activations.
+float *model_forward(const struct model *m, struct tape *t, const struct model_batch *b);
+// Writes the head onto the tape: logits[rows][n_vocab] of `rows` rows of that result.
+void model_head(const struct model *m, struct tape *t, const float *hidden, uint32_t rows, float *logits);
+
+// Names of all architectures; NULL-terminated.
+const char *const *model_archs(void);

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// A backend runs tapes. One row of backends.h and one folder here make a backend; the table below is all that the rooms
+// above see of it.
+#pragma once
+
+#include <signal.h>
+
+#include "backends/tape.h"
+
+struct backend_params {
+    unsigned n_threads;    // 0: the machine's performance cores
+    const char *cpu_level; // caps the SIMD level; NULL: the best there is
+};
+
+struct backend;
+
+// What must be held ready before the first token: the widest input of a matrix, the longest head, the most threads.
+struct backend_limits {
+    uint32_t max_cols;     // of any weight
+    uint32_t max_head_dim; // of keys and values
+};
+
+struct backend_ops {
+    const char *name;
+    bool (*open)(struct backend **out, const struct backend_params *p, struct err *e);
+    void (*close)(struct backend *b); // NULL is fine
+    // Takes all working memory, so that run allocates nothing.
+    bool (*reserve)(struct backend *b, const struct backend_limits *l, struct err *e);
+    // Zeroed memory that tapes may point into, aligned to 64 bytes; lives until `free` is called with the same size.
+    void *(*alloc)(struct backend *b, size_t size);
+    void (*free)(struct backend *b, void *ptr, size_t size);
+    // Runs a tape to its end; false with ERR_INTERRUPT when *cancel became nonzero on the way (cancel may be NULL). One
+    // tape at a time.
+    bool (*run)(struct backend *b, const struct tape *t, const volatile sig_atomic_t *cancel, struct err *e);
+    // For messages: the level that runs, and the threads.
+    const char *(*level)(const struct backend *b);
+    unsigned (*threads)(const struct backend *b);
+    // Plain reads: bytes summed over [ptr, ptr + size) by all threads, to know what memory can give. Returns a
+    // checksum.
+    uint64_t (*read_all)(struct backend *b, const void *ptr, size_t size);
+};
+
+// Every backend begins with its table.
+struct backend {
+    const struct backend_ops *ops;
+};
+
+#define BACKEND(name) extern const struct backend_ops backend_##name;
+#include "backends/backends.h"
+
+// All rows, best first. Opening tries them in turn.
+const struct backend_ops *const *backend_all(size_t *n);
+bool backend_open(struct backend **out, const struct backend_params *p, struct err *e);
+
+// Names of the CPU's SIMD levels that this program has, for messages and `info --supported`; NULL-terminated.
+const char *const *backend_cpu_levels(void);

@@ -1,0 +1,3 @@
+// Backends, best first. No include guard: a list, included with BACKEND defined.
+BACKEND(cpu)
+#undef BACKEND

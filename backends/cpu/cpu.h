@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+// The CPU backend's own header: what its files share.
+#pragma once
+
+#include <stdatomic.h>
+
+#include "backends/backend.h"
+#include "backends/cpu/kernels.h"
+#include "base/pool.h"
+
+// Working memory of one thread, taken by reserve.
+struct cpu_scratch {
+    void *panel;
+    float *scores, *k32, *v32, *acc; // as in struct attend_job
+};
+
+struct cpu_backend {
+    struct backend base;
+    struct kernels kernels;
+    struct pool *pool;
+    struct arena arena;
+    struct cpu_scratch *scratch; // [threads]
+    char *records[N_ACTS];       // [TAPE_MAX_ROWS] activation records of the matrix input at hand
+    struct backend_limits limits;
+};
+
+// A run of a tape, shared by the threads.
+struct cpu_run {
+    struct cpu_backend *cpu;
+    const struct tape *tape;
+    const volatile sig_atomic_t *cancel;
+    _Atomic size_t stop_at; // operations from this one on are not run: set by thread 0 before a barrier
+};
+
+// Quantizes row `row` of the operation's input into the records its matrices want.
+void cpu_matmul_encode(struct cpu_backend *cpu, const struct tape_matmul *m, uint32_t row);
+// Takes pieces of the operation until there are none.
+void cpu_matmul(struct cpu_backend *cpu, const struct tape_op *op, unsigned thread);
+void cpu_attend(struct cpu_backend *cpu, const struct tape_op *op, unsigned thread);

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: MIT
+// Running a tape on the thread pool. Operations that look at one row at a time (norms, rope, ...) follow each other in
+// one stretch: a thread takes a row and does all of them, so there is no barrier between them. Matrix products and
+// attention are stretches of their own, taken piece by piece; a product's input is quantized in the stretch before it.
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "backends/cpu/cpu.h"
+#include "base/cpu.h"
+#include "base/num.h"
+
+static void run_embed(struct cpu_backend *cpu, const struct tape_op *op, uint32_t row) {
+    const struct tape_embed *o = &op->embed;
+    const struct weight *w = o->table;
+    float *y = o->y + (size_t)row * w->cols;
+    (void)cpu;
+    quant_decode(w->format, (const char *)w->data + (size_t)o->ids[row] * w->row_size, y, w->cols);
+    if (o->scale != 1.0f)
+        for (uint32_t i = 0; i < w->cols; i++)
+            y[i] *= o->scale;
+}
+
+static void run_norm(struct cpu_backend *cpu, const struct tape_op *op, uint32_t row) {
+    const struct tape_norm *o = &op->norm;
+    size_t at = (size_t)row * o->groups * o->len;
+    for (uint32_t g = 0; g < o->groups; g++, at += o->len)
+        cpu->kernels.norm(o->x + at, o->w, o->len, o->eps, o->y + at);
+}
+
+static void rotate(float *a, float *b, float cosine, float sine) {
+    float x = *a, y = *b;
+    *a = num_fma(x, cosine, -(y * sine));
+    *b = num_fma(x, sine, y * cosine);
+}
+
+static void run_rope(struct cpu_backend *cpu, const struct tape_op *op, uint32_t row) {
+    const struct tape_rope *o = &op->rope;
+    uint32_t half = o->rot / 2;
+    const float *cosine = o->table + (size_t)row * o->rot, *sine = cosine + half;
+    uint32_t step = o->kind == ROPE_NORM ? 2 : 1, apart = o->kind == ROPE_NORM ? 1 : half;
+    (void)cpu;
+    for (uint32_t h = 0; h < o->heads; h++) {
+        float *x = o->x + ((size_t)row * o->heads + h) * o->dim;
+        for (uint32_t i = 0; i < half; i++)
+            rotate(x + i * step, x + i * step + apart, cosine[i], sine[i]);
+    }
+}
+
+static void store(const struct cpu_backend *cpu, const float *x, enum kv_type type, void *base, size_t at, size_t n) {
+    if (type == KV_F16)
+        cpu->kernels.to_f16(x, n, (uint16_t *)base + at);
+    else
+        memcpy((float *)base + at, x, n * sizeof *x);
+}
+
+static void run_store(struct cpu_backend *cpu, const struct tape_op *op, uint32_t row) {
+    const struct tape_store *o = &op->store;
+    const struct kv_layer *kv = o->kv;
+    size_t page = (o->pos + row) / TAPE_PAGE, slot = (o->pos + row) % TAPE_PAGE;
+    for (size_t h = 0; h < kv->n_heads; h++) {
+        size_t key = (page * kv->n_heads + h) * TAPE_PAGE + slot, from = (size_t)row * kv->n_heads + h;
+        store(cpu, o->k + from * kv->dim_k, kv->type, kv->k, key * kv->dim_k, kv->dim_k);
+        store(cpu, o->v + from * kv->dim_v, kv->type, kv->v, key * kv->dim_v, kv->dim_v);
+    }
+}
+
+static void run_glu(struct cpu_backend *cpu, const struct tape_op *op, uint32_t row) {
+    const struct tape_glu *o = &op->glu;
+    size_t at = (size_t)row * o->len;
+    cpu->kernels.glu[o->activation](o->gate + at, o->up + at, o->len, o->y + at);
+}
+
+static void run_add(struct cpu_backend *cpu, const struct tape_op *op, uint32_t row) {
+    const struct tape_add *o = &op->add;
+    const float *restrict x = o->x + (size_t)row * o->len;
+    float *restrict y = o->y + (size_t)row * o->len;
+    (void)cpu;
+    for (uint32_t i = 0; i < o->len; i++)
+        y[i] += x[i];
+}
+
+static void run_softcap(struct cpu_backend *cpu, const struct tape_op *op, uint32_t row) {
+    const struct tape_softcap *o = &op->softcap;
+    float *x = o->x + (size_t)row * o->len;
+    (void)cpu;
+    for (uint32_t i = 0; i < o->len; i++)
+        x[i] = o->cap * num_tanh(x[i] / o->cap);
+}
+
+// An operation either works row by row or is shared out in pieces.
+static const struct {
+    void (*row)(struct cpu_backend *cpu, const struct tape_op *op, uint32_t row);
+    void (*pieces)(struct cpu_backend *cpu, const struct tape_op *op, unsigned thread);
+} table[] = {
+    [TAPE_EMBED] = {run_embed, NULL}, [TAPE_NORM] = {run_norm, NULL},   [TAPE_MATMUL] = {NULL, cpu_matmul},
+    [TAPE_ROPE] = {run_rope, NULL},   [TAPE_STORE] = {run_store, NULL}, [TAPE_ATTEND] = {NULL, cpu_attend},
+    [TAPE_GLU] = {run_glu, NULL},     [TAPE_ADD] = {run_add, NULL},     [TAPE_SOFTCAP] = {run_softcap, NULL},
+};
+
+// Thread 0 alone reads the caller's flag and passes it on through the barrier, so that all threads stop at one place.
+static void meet(struct cpu_run *run, unsigned thread, size_t next) {
+    if (thread == 0 && run->cancel && *run->cancel)
+        atomic_store_explicit(&run->stop_at, next, memory_order_relaxed);
+    pool_barrier(run->cpu->pool);
+}
+
+// The operations [begin, end), row by row, and the quantization of operation `end`'s input if it is a matrix product.
+static void run_rows(struct cpu_run *run, size_t begin, size_t end) {
+    const struct tape *t = run->tape;
+    const struct tape_matmul *m = end < t->n && t->ops[end].code == TAPE_MATMUL ? &t->ops[end].matmul : NULL;
+    for (;;) {
+        uint32_t row = (uint32_t)pool_take(run->cpu->pool);
+        if (row >= t->rows)
+            return;
+        for (size_t i = begin; i < end; i++)
+            table[t->ops[i].code].row(run->cpu, &t->ops[i], row);
+        if (m)
+            cpu_matmul_encode(run->cpu, m, row);
+    }
+}
+
+static void run_thread(void *user, unsigned thread) {
+    struct cpu_run *run = user;
+    const struct tape *t = run->tape;
+    size_t i = 0;
+    while (i < t->n && i < atomic_load_explicit(&run->stop_at, memory_order_relaxed)) {
+        size_t end = i;
+        while (end < t->n && table[t->ops[end].code].row)
+            end++;
+        run_rows(run, i, end);
+        meet(run, thread, end + 1);
+        if (end < t->n) {
+            table[t->ops[end].code].pieces(run->cpu, &t->ops[end], thread);
+            meet(run, thread, end + 1);
+        }
+        i = end + 1;
+    }
+}
+
+static bool cpu_run(struct backend *b, const struct tape *t, const volatile sig_atomic_t *cancel, struct err *e) {
+    struct cpu_run run = {.cpu = (struct cpu_backend *)b, .tape = t, .cancel = cancel, .stop_at = SIZE_MAX};
+    ERR_IF(t->overflow, e, ERR_SYSTEM, "tape: more operations than its %zu places", t->cap);
+    pool_run(run.cpu->pool, run_thread, &run);
+    ERR_IF(run.stop_at < t->n, e, ERR_INTERRUPT, "interrupted");
+    return true;
+}
+
+static void cpu_close(struct backend *b) {
+    struct cpu_backend *cpu = (struct cpu_backend *)b;
+    if (!cpu)
+        return;
+    pool_close(cpu->pool);
+    arena_free(&cpu->arena);
+    free(cpu);
+}
+
+static bool cpu_open(struct backend **out, const struct backend_params *p, struct err *e) {
+    struct kernels k;
+    *out = NULL;
+    ERR_FORWARD(kernels_init(&k, p->cpu_level, e));
+    struct cpu_backend *cpu = calloc(1, sizeof *cpu);
+    if (!cpu)
+        return err_memory(e, sizeof *cpu, "the backend");
+    cpu->base.ops = &backend_cpu;
+    cpu->kernels = k;
+    if (!pool_open(&cpu->pool, p->n_threads ? p->n_threads : cpu_threads(), e)) {
+        cpu_close(&cpu->base);
+        return false;
+    }
+    *out = &cpu->base;
+    return true;
+}
+
+static bool reserve_thread(struct cpu_backend *cpu, struct cpu_scratch *s, const struct backend_limits *l) {
+    size_t dim = round_up(l->max_head_dim, 16);
+    s->panel = arena_alloc(&cpu->arena, 1, kernels_panel_size(l->max_cols));
+    s->scores = arena_alloc(&cpu->arena, ATTEND_ROWS * TAPE_PAGE, sizeof(float));
+    s->k32 = arena_alloc(&cpu->arena, TAPE_PAGE * dim, sizeof(float));
+    s->v32 = arena_alloc(&cpu->arena, TAPE_PAGE * dim, sizeof(float));
+    s->acc = arena_alloc(&cpu->arena, ATTEND_ROWS * dim, sizeof(float));
+    return s->panel && s->scores && s->k32 && s->v32 && s->acc;
+}
+
+static bool cpu_reserve(struct backend *b, const struct backend_limits *l, struct err *e) {
+    struct cpu_backend *cpu = (struct cpu_backend *)b;
+    unsigned threads = pool_size(cpu->pool);
+    bool ok = (cpu->scratch = arena_alloc(&cpu->arena, threads, sizeof *cpu->scratch)) != NULL;
+    for (unsigned act = ACT_Q8; ok && act < N_ACTS; act++) {
+        cpu->records[act] = arena_alloc(&cpu->arena, TAPE_MAX_ROWS, quant_act_layout(act, l->max_cols).size);
+        ok = cpu->records[act] != NULL;
+    }
+    for (unsigned i = 0; ok && i < threads; i++)
+        ok = reserve_thread(cpu, &cpu->scratch[i], l);
+    return ok || err_memory(e, cpu->arena.used, "the working memory of the threads");
+}
+
+// Pages of the system's own: they are committed when they are first written.
+static void *cpu_alloc(struct backend *b, size_t size) {
+    (void)b;
+    void *p = mmap(NULL, size ? size : 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+static void cpu_free(struct backend *b, void *ptr, size_t size) {
+    (void)b;
+    if (ptr)
+        munmap(ptr, size ? size : 1);
+}
+
+static const char *cpu_level(const struct backend *b) {
+    return ((const struct cpu_backend *)b)->kernels.level;
+}
+
+static unsigned cpu_n_threads(const struct backend *b) {
+    return pool_size(((const struct cpu_backend *)b)->pool);
+}
+
+struct read_job {
+    struct pool *pool;
+    const char *ptr;
+    size_t size;
+    _Atomic uint64_t sum;
+};
+
+#define READ_PIECE (1u << 20)
+
+// Eight sums at a time, so that the loads and not one chain of additions set the pace.
+static uint64_t sum_bytes(const char *ptr, size_t size) {
+    uint64_t sum[8] = {0}, word[8];
+    for (size_t i = 0; i + sizeof word <= size; i += sizeof word) {
+        memcpy(word, ptr + i, sizeof word);
+        for (int k = 0; k < 8; k++)
+            sum[k] += word[k];
+    }
+    return sum[0] + sum[1] + sum[2] + sum[3] + sum[4] + sum[5] + sum[6] + sum[7];
+}
+
+static void read_thread(void *user, unsigned thread) {
+    struct read_job *job = user;
+    uint64_t sum = 0;
+    (void)thread;
+    for (;;) {
+        size_t at = pool_take(job->pool) * READ_PIECE;
+        if (at >= job->size)
+            break;
+        sum += sum_bytes(job->ptr + at, min_size(READ_PIECE, job->size - at));
+    }
+    atomic_fetch_add(&job->sum, sum);
+}
+
+static uint64_t cpu_read_all(struct backend *b, const void *ptr, size_t size) {
+    struct read_job job = {.pool = ((struct cpu_backend *)b)->pool, .ptr = ptr, .size = size};
+    pool_run(job.pool, read_thread, &job);
+    return job.sum;
+}
+
+const struct backend_ops backend_cpu = {
+    .name = "cpu",
+    .open = cpu_open,
+    .close = cpu_close,
+    .reserve = cpu_reserve,
+    .alloc = cpu_alloc,
+    .free = cpu_free,
+    .run = cpu_run,
+    .level = cpu_level,
+    .threads = cpu_n_threads,
+    .read_all = cpu_read_all,
+};

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+// The slots that a SIMD level can fill. The scalar level fills all of them and is the specification: every other level
+// gives the same bits. Formats have a slot each; a level without a direct kernel leaves the lower level's.
+#pragma once
+
+#include "backends/tape.h"
+#include "quant/quant.h"
+
+// Rows of weights that one piece of matrix work covers, and the lanes of a panel.
+#define PANEL_ROWS 32
+
+// y[c * y_stride + r] = row r . vector c, for rows x cols results.
+struct dot_job {
+    const struct quant_format *format;
+    const char *w; // rows, row_size bytes apart
+    size_t row_size;
+    uint32_t rows; // 1..PANEL_ROWS
+    const char *x; // records of activations, x_stride bytes apart
+    size_t x_stride;
+    const struct quant_layout *layout; // of a record
+    uint32_t cols;
+    size_t n; // elements of a row
+    float *y;
+    size_t y_stride;
+    void *panel; // scratch of panel_size(n) bytes, aligned to 64, for levels that unpack
+};
+
+// One page of keys and values against `rows` queries (a row is a token and a head of the group that shares the keys).
+// Row r sees the keys lo[r] .. hi[r] - 1 of the page, and merges what it finds into its running maximum m, sum s and
+// weighted values acc. A row that has seen nothing has s = 0; lo >= hi leaves it alone.
+struct attend_job {
+    uint32_t rows; // 1..ATTEND_ROWS
+    const float *const *q;
+    const uint32_t *lo, *hi;
+    const void *k, *v; // [TAPE_PAGE][dim]
+    enum kv_type type;
+    uint32_t dim_k, dim_v;
+    float scale, softcap;
+    float *m, *s;     // [rows]
+    float *acc;       // [rows][dim_v]
+    float *scores;    // scratch [rows][TAPE_PAGE]
+    float *k32, *v32; // scratch [TAPE_PAGE][dim] each
+};
+
+#define ATTEND_ROWS 32
+
+struct kernels {
+    const char *level;
+    // Fills a record of the activation kind from x[n].
+    void (*encode[N_ACTS])(const float *x, size_t n, void *record);
+    // Few columns: rows read straight from the file.
+    void (*dot[N_QUANTS])(const struct dot_job *j);
+    // Many columns: rows unpacked into a panel first. NULL: none at this level, dot serves.
+    void (*gemm[N_QUANTS])(const struct dot_job *j);
+    void (*norm)(const float *x, const float *w, size_t n, float eps, float *y);
+    void (*glu[2])(const float *gate, const float *up, size_t n, float *y); // by enum activation
+    void (*to_f16)(const float *x, size_t n, uint16_t *y);
+    void (*attend)(const struct attend_job *j);
+};
+
+// The smallest number of columns for which gemm beats dot.
+#define GEMM_MIN_COLS 4
+
+// Bytes of scratch that a gemm slot may use for rows of n elements.
+size_t kernels_panel_size(size_t n);
+
+// The table of the best level that the machine and the cap allow: NULL cap for no cap. An unknown name is ERR_USAGE, a
+// level that the machine or the build lacks is ERR_SYSTEM.
+bool kernels_init(struct kernels *k, const char *cap, struct err *e);
+
+// One row of levels.h each.
+#define LEVEL(name, features) void kernels_fill_##name(struct kernels *k);
+#define LEVEL_ELSEWHERE(name)
+#include "backends/cpu/levels.h"

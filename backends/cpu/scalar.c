@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+// The scalar level: every slot in portable C, the reference for all others. It is written to be read, not to be fast.
+#include <math.h>
+#include <string.h>
+
+#include "backends/cpu/kernels.h"
+#include "base/num.h"
+
+static void encode_q8(const float *x, size_t n, void *record) {
+    quant_act_encode(ACT_Q8, x, n, record);
+}
+
+static void encode_q8k(const float *x, size_t n, void *record) {
+    quant_act_encode(ACT_Q8K, x, n, record);
+}
+
+static void dot(const struct dot_job *j) {
+    for (uint32_t c = 0; c < j->cols; c++) {
+        struct quant_vec x = quant_act_vec(j->layout, j->x + c * j->x_stride);
+        for (uint32_t r = 0; r < j->rows; r++)
+            j->y[c * j->y_stride + r] = quant_dot(j->format, j->w + r * j->row_size, &x, j->n);
+    }
+}
+
+static void norm(const float *x, const float *w, size_t n, float eps, float *y) {
+    float sum[16] = {0};
+    for (size_t i = 0; i < n; i++)
+        sum[i % 16] = num_fma(x[i], x[i], sum[i % 16]);
+    float inverse = 1.0f / num_sqrt(quant_sum16(sum) / (float)n + eps);
+    for (size_t i = 0; i < n; i++)
+        y[i] = x[i] * inverse * w[i];
+}
+
+static void glu_silu(const float *gate, const float *up, size_t n, float *y) {
+    for (size_t i = 0; i < n; i++)
+        y[i] = num_silu(gate[i]) * up[i];
+}
+
+static void glu_gelu(const float *gate, const float *up, size_t n, float *y) {
+    for (size_t i = 0; i < n; i++)
+        y[i] = num_gelu(gate[i]) * up[i];
+}
+
+static void to_f16(const float *x, size_t n, uint16_t *y) {
+    for (size_t i = 0; i < n; i++)
+        y[i] = num_f32_to_f16(x[i]);
+}
+
+// Element i of a key or value in its stored type.
+static float stored(const void *base, enum kv_type type, size_t i) {
+    return type == KV_F16 ? num_f16_to_f32(((const uint16_t *)base)[i]) : ((const float *)base)[i];
+}
+
+static float score(const struct attend_job *j, const float *q, uint32_t key) {
+    float sum[16] = {0};
+    for (uint32_t i = 0; i < j->dim_k; i++)
+        sum[i % 16] = num_fma(q[i], stored(j->k, j->type, (size_t)key * j->dim_k + i), sum[i % 16]);
+    float s = quant_sum16(sum) * j->scale;
+    return j->softcap > 0 ? j->softcap * num_tanh(s / j->softcap) : s;
+}
+
+// What one page gives row r: the weights of its keys in j->scores, their maximum and sum.
+static void weigh_page(const struct attend_job *j, uint32_t r, float *m, float *s) {
+    float *w = j->scores + (size_t)r * TAPE_PAGE;
+    float sum[16] = {0};
+    *m = -INFINITY;
+    for (uint32_t key = j->lo[r]; key < j->hi[r]; key++) {
+        w[key] = score(j, j->q[r], key);
+        *m = w[key] > *m ? w[key] : *m;
+    }
+    for (uint32_t key = j->lo[r]; key < j->hi[r]; key++) {
+        w[key] = num_exp(w[key] - *m);
+        sum[key % 16] += w[key];
+    }
+    *s = quant_sum16(sum);
+}
+
+static float page_value(const struct attend_job *j, uint32_t r, uint32_t i) {
+    float sum = 0;
+    for (uint32_t key = j->lo[r]; key < j->hi[r]; key++)
+        sum = num_fma(j->scores[(size_t)r * TAPE_PAGE + key], stored(j->v, j->type, (size_t)key * j->dim_v + i), sum);
+    return sum;
+}
+
+static void attend_row(const struct attend_job *j, uint32_t r) {
+    float m, s, *acc = j->acc + (size_t)r * j->dim_v;
+    weigh_page(j, r, &m, &s);
+    float top = j->s[r] == 0 || m > j->m[r] ? m : j->m[r];
+    float old = j->s[r] == 0 ? 0 : num_exp(j->m[r] - top);
+    float new = num_exp(m - top);
+    for (uint32_t i = 0; i < j->dim_v; i++)
+        acc[i] = num_fma(page_value(j, r, i), new, acc[i] * old);
+    j->s[r] = num_fma(s, new, j->s[r] * old);
+    j->m[r] = top;
+}
+
+static void attend(const struct attend_job *j) {
+    for (uint32_t r = 0; r < j->rows; r++)
+        if (j->lo[r] < j->hi[r])
+            attend_row(j, r);
+}
+
+void kernels_fill_scalar(struct kernels *k) {
+    k->encode[ACT_Q8] = encode_q8;
+    k->encode[ACT_Q8K] = encode_q8k;
+    for (size_t i = 0; i < N_QUANTS; i++)
+        k->dot[i] = dot;
+    k->norm = norm;
+    k->glu[ACTIVATION_SILU] = glu_silu;
+    k->glu[ACTIVATION_GELU] = glu_gelu;
+    k->to_f16 = to_f16;
+    k->attend = attend;
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+// The tape: a forward pass written down as a flat list of operations, which a backend then runs. Models emit it with
+// the calls below, one call a line of the paper; the CPU runs it with one entry of the thread pool, a GPU would record
+// it into one command buffer.
+//
+// Every operand is a plain pointer into memory that the backend knows: the mapped file, or buffers from its alloc. A
+// backend whose memory lies elsewhere finds the buffer of a pointer by its range. Activations are float32 matrices
+// [rows][width], row-major and dense; a row is a token. Weights are [rows][cols] with a row contiguous in the file.
+#pragma once
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "quant/quant.h"
+
+// Keys lie in pages of this many absolute positions: the unit in which attention sums (docs/DESIGN.md, arithmetic).
+#define TAPE_PAGE 64
+// Most rows of one tape, except for row-less operands.
+#define TAPE_MAX_ROWS 256
+#define TAPE_MAX_MATRICES 3
+
+struct weight {
+    const struct quant_format *format;
+    const void *data; // [rows][cols] in the mapping
+    uint32_t rows, cols;
+    size_t row_size;   // bytes
+    const float *bias; // [rows] or NULL
+    float scale;       // multiplies the product; 1 in ordinary files
+};
+
+enum kv_type { KV_F16, KV_F32 };
+
+// Keys and values of one layer. Page p holds positions [64 p, 64 p + 64): for each KV head, 64 keys, each contiguous.
+struct kv_layer {
+    void *k, *v; // [page][head][64][dim]
+    enum kv_type type;
+    uint32_t n_heads, dim_k, dim_v;
+};
+
+enum rope_kind {
+    ROPE_NORM, // pairs are neighbours: (0, 1), (2, 3), ...
+    ROPE_NEOX, // pairs are halves: (0, rot / 2), (1, rot / 2 + 1), ...
+};
+
+enum activation { ACTIVATION_SILU, ACTIVATION_GELU };
+
+enum tape_code {
+    TAPE_EMBED,
+    TAPE_NORM,
+    TAPE_MATMUL,
+    TAPE_ROPE,
+    TAPE_STORE,
+    TAPE_ATTEND,
+    TAPE_GLU,
+    TAPE_ADD,
+    TAPE_SOFTCAP
+};
+
+// y[row] = scale * table[ids[row]]
+struct tape_embed {
+    const struct weight *table;
+    const int32_t *ids;
+    float *y; // [rows][table->cols]
+    float scale;
+};
+
+// Root mean square norm of each of `groups` vectors of `len` in a row: y = x / sqrt(mean(x^2) + eps) * w. y may be x.
+struct tape_norm {
+    const float *x, *w; // [rows][groups * len], [len]
+    float *y;
+    uint32_t groups, len;
+    float eps;
+};
+
+// y[i] = scale_i * (x W_i^T) + bias_i for up to three matrices that read the same input.
+struct tape_matmul {
+    const float *x; // [rows][cols]
+    uint32_t n;
+    const struct weight *w[TAPE_MAX_MATRICES];
+    float *y[TAPE_MAX_MATRICES]; // [rows][w->rows]
+};
+
+// Rotates the first `rot` elements of every head in place. table[row] holds rot / 2 cosines, then rot / 2 sines.
+struct tape_rope {
+    float *x; // [rows][heads * dim]
+    const float *table;
+    uint32_t heads, dim, rot;
+    enum rope_kind kind;
+};
+
+// Puts the rows' keys and values at positions pos, pos + 1, ...
+struct tape_store {
+    const float *k, *v; // [rows][n_heads * dim]
+    const struct kv_layer *kv;
+    uint32_t pos;
+};
+
+// Causal attention of rows at positions pos, pos + 1, ... over all keys up to their own, or the last `window` of them.
+struct tape_attend {
+    const float *q; // [rows][heads * dim_k]
+    float *y;       // [rows][heads * dim_v]
+    const struct kv_layer *kv;
+    uint32_t pos, heads, window; // window 0: all
+    float scale;                 // of q k
+    float softcap;               // 0: none; else scores = softcap * tanh(score / softcap)
+};
+
+// y = activation(gate) * up
+struct tape_glu {
+    const float *gate, *up; // [rows][len]
+    float *y;
+    uint32_t len;
+    enum activation activation;
+};
+
+// y += x
+struct tape_add {
+    const float *x; // [rows][len]
+    float *y;
+    uint32_t len;
+};
+
+// x = cap * tanh(x / cap)
+struct tape_softcap {
+    float *x; // [rows][len]
+    uint32_t len;
+    float cap;
+};
+
+struct tape_op {
+    enum tape_code code;
+    uint32_t rows;
+    union {
+        struct tape_embed embed;
+        struct tape_norm norm;
+        struct tape_matmul matmul;
+        struct tape_rope rope;
+        struct tape_store store;
+        struct tape_attend attend;
+        struct tape_glu glu;
+        struct tape_add add;
+        struct tape_softcap softcap;
+    };
+};
+
+// Room for `cap` operations is taken once; a tape is emptied and written again for every forward pass.
+struct tape {
+    struct tape_op *ops;
+    size_t n, cap;
+    uint32_t rows; // of the operations emitted from now on
+    bool overflow; // more operations than cap: a bug of the caller, reported when the tape is run
+};
+
+bool tape_open(struct tape *t, struct arena *a, size_t cap, struct err *e);
+void tape_clear(struct tape *t, uint32_t rows);
+
+void tape_embed(struct tape *t, const struct weight *table, const int32_t *ids, float scale, float *y);
+void tape_norm(struct tape *t, const float *x, const float *w, uint32_t groups, uint32_t len, float eps, float *y);
+void tape_matmul(struct tape *t, const float *x, const struct weight *w, float *y);
+void tape_matmul2(struct tape *t, const float *x, const struct weight *w0, float *y0, const struct weight *w1,
+                  float *y1);
+void tape_matmul3(struct tape *t, const float *x, const struct weight *w0, float *y0, const struct weight *w1,
+                  float *y1, const struct weight *w2, float *y2);
+void tape_rope(struct tape *t, float *x, const float *table, uint32_t heads, uint32_t dim, uint32_t rot,
+               enum rope_kind kind);
+void tape_store(struct tape *t, const float *k, const float *v, const struct kv_layer *kv, uint32_t pos);
+void tape_attend(struct tape *t, struct tape_attend a);
+void tape_glu(struct tape *t, const float *gate, const float *up, uint32_t len, enum activation activation, float *y);
+void tape_add(struct tape *t, const float *x, uint32_t len, float *y);
+void tape_softcap(struct tape *t, float *x, uint32_t len, float cap);
+
+const char *tape_name(enum tape_code code);

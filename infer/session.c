@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: MIT
+// Sessions: the history, its keys and values, and evaluation in batches.
+#include "infer/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+// Rows of logits that session_eval_all computes at once: the head is read once for all of them.
+#define LOGIT_ROWS 64
+
+struct session {
+    const struct engine *en;
+    struct session_params params;
+    struct arena arena;
+    struct tape tape;
+    struct kv_layer *layers; // [n_layers]
+    void *kv;                // one reservation for all layers
+    size_t kv_size;
+    float *activations, *logits; // logits: [LOGIT_ROWS][n_vocab], the first row is what session_logits shows
+    size_t activations_size, logits_size;
+    int32_t *history; // [n_ctx]
+    size_t n;
+    bool has_logits; // logits[0] belongs to position n - 1
+};
+
+// Bytes that one position takes in one layer.
+static uint64_t layer_bytes(const struct model_shape *s, enum kv_type type) {
+    return (uint64_t)s->n_kv_heads * (s->head_dim_k + s->head_dim_v) * (type == KV_F16 ? 2 : 4);
+}
+
+uint32_t session_ctx_for(const struct engine *en, enum kv_type kv, uint64_t bytes) {
+    const struct model_shape *s = model_shape(en->model);
+    uint64_t n = bytes / (layer_bytes(s, kv) * s->n_layers) / TAPE_PAGE * TAPE_PAGE;
+    return n < s->n_ctx ? (uint32_t)n : s->n_ctx;
+}
+
+// Lays keys and values of every layer into the reservation, each in ascending positions, so that memory is committed in
+// the order in which it fills.
+static bool open_kv(struct session *s, struct err *e) {
+    const struct model_shape *shape = model_shape(s->en->model);
+    struct backend *b = s->en->backend;
+    uint64_t positions = round_up(s->params.n_ctx, TAPE_PAGE), layer = layer_bytes(shape, s->params.kv), size;
+    if (!mul_fits(layer * shape->n_layers, positions, &size) || size > SIZE_MAX / 2)
+        return err_set(e, ERR_SYSTEM, "context %u: its KV memory does not fit this machine", s->params.n_ctx);
+    s->kv_size = (size_t)size;
+    s->kv = b->ops->alloc(b, s->kv_size);
+    s->layers = arena_alloc(&s->arena, shape->n_layers, sizeof *s->layers);
+    if (!s->kv || !s->layers)
+        return err_memory(e, s->kv_size, "the KV memory");
+    size_t k_size = (size_t)(layer * positions / (shape->head_dim_k + shape->head_dim_v) * shape->head_dim_k);
+    for (uint32_t i = 0; i < shape->n_layers; i++) {
+        char *at = (char *)s->kv + i * (size_t)(layer * positions);
+        s->layers[i] =
+            (struct kv_layer){at, at + k_size, s->params.kv, shape->n_kv_heads, shape->head_dim_k, shape->head_dim_v};
+    }
+    return true;
+}
+
+static bool open_buffers(struct session *s, struct err *e) {
+    const struct model *m = s->en->model;
+    struct backend *b = s->en->backend;
+    uint32_t rows = s->params.n_ctx < TAPE_MAX_ROWS ? s->params.n_ctx : TAPE_MAX_ROWS;
+    s->activations_size = model_activations(m, rows) * sizeof(float);
+    s->logits_size = (size_t)LOGIT_ROWS * model_shape(m)->n_vocab * sizeof(float);
+    s->activations = b->ops->alloc(b, s->activations_size);
+    s->logits = b->ops->alloc(b, s->logits_size);
+    s->history = calloc(s->params.n_ctx, sizeof *s->history);
+    if (!s->activations || !s->logits || !s->history)
+        return err_memory(e, s->activations_size + s->logits_size, "the activations");
+    return tape_open(&s->tape, &s->arena, model_tape_cap(m), e);
+}
+
+bool session_open(struct session **out, const struct engine *en, const struct session_params *p, struct err *e) {
+    struct session *s = calloc(1, sizeof *s);
+    *out = NULL;
+    if (!s)
+        return err_memory(e, sizeof *s, "the session");
+    s->en = en;
+    s->params = *p;
+    if (!s->params.n_ctx)
+        s->params.n_ctx = model_shape(en->model)->n_ctx;
+    if (!open_kv(s, e) || !open_buffers(s, e)) {
+        session_close(s);
+        return false;
+    }
+    *out = s;
+    return true;
+}
+
+void session_close(struct session *s) {
+    if (!s)
+        return;
+    struct backend *b = s->en->backend;
+    b->ops->free(b, s->kv, s->kv_size);
+    b->ops->free(b, s->activations, s->activations_size);
+    b->ops->free(b, s->logits, s->logits_size);
+    free(s->history);
+    arena_free(&s->arena);
+    free(s);
+}
+
+static bool check_ids(const struct session *s, const int32_t *ids, size_t n, struct err *e) {
+    size_t n_vocab = session_n_vocab(s);
+    for (size_t i = 0; i < n; i++)
+        ERR_IF(ids[i] < 0 || (size_t)ids[i] >= n_vocab, e, ERR_INPUT,
+               "id %d at position %zu: the model has ids 0 to %zu", ids[i], i, n_vocab - 1);
+    return true;
+}
+
+static bool run(struct session *s, struct err *e) {
+    struct backend *b = s->en->backend;
+    return b->ops->run(b, &s->tape, s->params.cancel, e);
+}
+
+// Evaluates n (at most a batch's) ids behind the history; *hidden is where their results lie until the next batch.
+static bool eval_batch(struct session *s, const int32_t *ids, uint32_t n, const float **hidden, struct err *e) {
+    memcpy(s->history + s->n, ids, n * sizeof *ids);
+    const struct model_batch batch = {s->history + s->n, n, (uint32_t)s->n, s->layers, s->activations};
+    s->has_logits = false;
+    *hidden = model_forward(s->en->model, &s->tape, &batch);
+    ERR_FORWARD(run(s, e));
+    s->n += n;
+    return true;
+}
+
+static bool eval_head(struct session *s, const float *hidden, uint32_t rows, struct err *e) {
+    model_head(s->en->model, &s->tape, hidden, rows, s->logits);
+    return run(s, e);
+}
+
+static bool eval_last(struct session *s, const int32_t *ids, size_t n, struct err *e) {
+    const float *hidden = NULL;
+    uint32_t rows = 0;
+    for (size_t done = 0; done < n; done += rows) {
+        rows = (uint32_t)min_size(n - done, TAPE_MAX_ROWS);
+        if (s->params.progress && n > 1)
+            s->params.progress(s->params.user, done, n);
+        ERR_FORWARD(eval_batch(s, ids + done, rows, &hidden, e));
+    }
+    ERR_FORWARD(eval_head(s, hidden + (size_t)(rows - 1) * model_shape(s->en->model)->n_embd, 1, e));
+    s->has_logits = true;
+    if (s->params.progress && n > 1)
+        s->params.progress(s->params.user, n, n);
+    return true;
+}
+
+static size_t common_prefix(const struct session *s, const int32_t *ids, size_t n) {
+    size_t i = 0;
+    while (i < n && i < s->n && ids[i] == s->history[i])
+        i++;
+    return i;
+}
+
+bool session_sync(struct session *s, const int32_t *ids, size_t n, struct err *e) {
+    ERR_IF(n > s->params.n_ctx, e, ERR_CONTEXT, "%zu ids do not fit the context of %u", n, s->params.n_ctx);
+    ERR_FORWARD(check_ids(s, ids, n, e));
+    size_t keep = common_prefix(s, ids, n);
+    if (keep == n && s->n == n && s->has_logits)
+        return true;
+    keep = keep == n ? n - 1 : keep;
+    session_rewind(s, keep);
+    return eval_last(s, ids + keep, n - keep, e);
+}
+
+void session_rewind(struct session *s, size_t n) {
+    if (n >= s->n)
+        return;
+    s->n = n;
+    s->has_logits = false;
+}
+
+// Hands the logits of the batch's rows to the sink, a slice of them at a time.
+static bool sink_batch(struct session *s, const float *hidden, uint32_t rows, size_t position, session_sink *sink,
+                       void *user, struct err *e) {
+    const struct model_shape *shape = model_shape(s->en->model);
+    uint32_t n = 0;
+    for (uint32_t row = 0; row < rows; row += n) {
+        n = rows - row < LOGIT_ROWS ? rows - row : LOGIT_ROWS;
+        ERR_FORWARD(eval_head(s, hidden + (size_t)row * shape->n_embd, n, e));
+        for (uint32_t i = 0; i < n; i++)
+            ERR_FORWARD(sink(user, position + row + i, s->logits + (size_t)i * shape->n_vocab, e));
+    }
+    return true;
+}
+
+bool session_eval_all(struct session *s, const int32_t *ids, size_t n, size_t chunk, session_sink *sink, void *user,
+                      struct err *e) {
+    const float *hidden;
+    size_t rows = 0, most = chunk ? min_size(chunk, TAPE_MAX_ROWS) : TAPE_MAX_ROWS;
+    ERR_IF(n > s->params.n_ctx - s->n, e, ERR_CONTEXT, "%zu ids do not fit the context of %u", s->n + n,
+           s->params.n_ctx);
+    ERR_FORWARD(check_ids(s, ids, n, e));
+    for (size_t done = 0; done < n; done += rows) {
+        size_t position = s->n;
+        rows = min_size(n - done, most);
+        ERR_FORWARD(eval_batch(s, ids + done, (uint32_t)rows, &hidden, e));
+        ERR_FORWARD(sink_batch(s, hidden, (uint32_t)rows, position, sink, user, e));
+    }
+    return true;
+}
+
+const float *session_logits(const struct session *s) {
+    return s->logits;
+}
+
+size_t session_n_vocab(const struct session *s) {
+    return model_shape(s->en->model)->n_vocab;
+}
+
+size_t session_n_ctx(const struct session *s) {
+    return s->params.n_ctx;
+}
+
+const int32_t *session_history(const struct session *s, size_t *n) {
+    *n = s->n;
+    return s->history;
+}
+
+size_t session_kv_bytes(const struct session *s) {
+    const struct model_shape *shape = model_shape(s->en->model);
+    return (size_t)(layer_bytes(shape, s->params.kv) * shape->n_layers) * s->n;
+}
