@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// Character properties looked up in the generated tables.
+#include "text/unicode.h"
+
+#include "base/utf8.h"
+#include "text/unicode_tables.h"
+
+// clang-format off
+#define CC UNI_BIT(UNI_CC)
+#define CW UNI_BIT(UNI_CW)
+#define LU UNI_BIT(UNI_LU)
+#define LL UNI_BIT(UNI_LL)
+#define ND UNI_BIT(UNI_ND)
+#define PC UNI_BIT(UNI_PC)
+#define PD UNI_BIT(UNI_PD)
+#define PS UNI_BIT(UNI_PS)
+#define PE UNI_BIT(UNI_PE)
+#define PO UNI_BIT(UNI_PO)
+#define SM UNI_BIT(UNI_SM)
+#define SC UNI_BIT(UNI_SC)
+#define SK UNI_BIT(UNI_SK)
+#define ZS UNI_BIT(UNI_ZS)
+const uint32_t uni_ascii_bit[128] = {
+    CC, CC, CC, CC, CC, CC, CC, CC, CC, CW, CW, CW, CW, CW, CC, CC,
+    CC, CC, CC, CC, CC, CC, CC, CC, CC, CC, CC, CC, CC, CC, CC, CC,
+    ZS, PO, PO, PO, SC, PO, PO, PO, PS, PE, PO, SM, PO, PD, PO, PO,
+    ND, ND, ND, ND, ND, ND, ND, ND, ND, ND, PO, PO, SM, SM, SM, PO,
+    PO, LU, LU, LU, LU, LU, LU, LU, LU, LU, LU, LU, LU, LU, LU, LU,
+    LU, LU, LU, LU, LU, LU, LU, LU, LU, LU, LU, PS, PO, PE, SK, PC,
+    SK, LL, LL, LL, LL, LL, LL, LL, LL, LL, LL, LL, LL, LL, LL, LL,
+    LL, LL, LL, LL, LL, LL, LL, LL, LL, LL, LL, PS, SM, PE, SM, CC,
+};
+// clang-format on
+
+enum uni_class uni_class(uint32_t code_point) {
+    return uni_classes[uni_blocks[code_point / UNI_BLOCK] * UNI_BLOCK + code_point % UNI_BLOCK];
+}
+
+struct uni_char uni_char_wide(const char *text, size_t pos, size_t end) {
+    if (pos >= end)
+        return (struct uni_char){UTF8_BAD, 0, 0};
+    unsigned n;
+    uint32_t code = utf8_decode(text + pos, end - pos, &n);
+    if (code == UTF8_BAD)
+        return (struct uni_char){0xFFFD, UNI_BIT(UNI_SO), 1};
+    return (struct uni_char){code, UNI_BIT(uni_class(code)), n};
+}
