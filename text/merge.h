@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+// Merging of neighbours: a text cut into symbols, and a rule that ranks pairs of neighbours. The pair with the lowest
+// rank is merged, the leftmost first among equals, until no pair has a rank. A short text is scanned for its lowest
+// rank each time; a long one keeps its pairs in a heap, so n symbols take O(n log n).
+#pragma once
+
+#include "base/base.h"
+
+#define MERGE_NONE UINT32_MAX
+
+struct merge_symbol {
+    uint32_t start, len; // bytes of the text; len 0: merged into a neighbour
+    uint32_t prev, next; // numbers of the neighbours, MERGE_NONE at the ends
+    uint32_t rank;       // of the pair with the next symbol, MERGE_NONE: cannot merge
+    uint64_t hash;       // of the symbol's text, where the rule wants it
+};
+
+struct merge {
+    struct merge_symbol *symbols;
+    uint32_t n, cap;
+    uint64_t *heap; // [cap * 3]: rank << 32 | symbol
+    const char *text;
+    const void *user;
+    // The rank of the pair (left, right). May fill in hashes that are 0.
+    uint32_t (*rank)(const struct merge *m, struct merge_symbol *left, struct merge_symbol *right);
+};
+
+// Makes room for n symbols; false when memory is short.
+bool merge_reserve(struct merge *m, size_t n);
+void merge_free(struct merge *m);
+
+// Merges symbols[0..n), of which start and len (and hash) are set. Afterwards the first symbol is number 0 and the rest
+// follow by `next`.
+void merge_run(struct merge *m);

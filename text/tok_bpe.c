@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+// Byte-level BPE (kind gpt2): the pre-tokenizer cuts the text into pieces, the bytes of a piece are written in the
+// vocabulary's alphabet, where each byte is a printable character, and pairs are merged by the rank of the merge that
+// joins them. Ranks are found by the hashes of both halves, so opening never looks up the tokens of a merge.
+#include "text/tok_impl.h"
+
+#include "base/utf8.h"
+
+#define KEY_MERGES "tokenizer.ggml.merges"
+
+// The character that stands for a byte: itself where that is printable, else the next free one from U+0100 on.
+static uint32_t byte_code(uint32_t byte) {
+    if (byte <= 0x20)
+        return 0x100 + byte;
+    if (byte >= 0x7F && byte <= 0xA0)
+        return 0x121 + byte - 0x7F;
+    return byte == 0xAD ? 0x143 : byte;
+}
+
+// The byte that a character stands for, or -1.
+static int code_byte(uint32_t code) {
+    if (code < 0x100)
+        return byte_code(code) == code ? (int)code : -1;
+    if (code <= 0x120)
+        return (int)code - 0x100;
+    if (code <= 0x142)
+        return (int)code - 0x121 + 0x7F;
+    return code == 0x143 ? 0xAD : -1;
+}
+
+// Writes a byte in the vocabulary's alphabet: one or two bytes.
+static inline unsigned spell(unsigned char byte, char *out) {
+    if (byte > 0x20 && byte < 0x7F) {
+        out[0] = (char)byte;
+        return 1;
+    }
+    uint32_t code = byte_code(byte);
+    out[0] = (char)(0xC0 | code >> 6);
+    out[1] = (char)(0x80 | (code & 0x3F));
+    return 2;
+}
+
+static void spell_bytes(struct tokenizer *t) {
+    for (unsigned b = 0; b < 256; b++) {
+        char spelled[2];
+        unsigned n = spell((unsigned char)b, spelled);
+        t->byte_hash[b] = tok_hash(spelled, n);
+        t->byte_ids[b] = tok_find_plain(t, spelled, n);
+    }
+}
+
+// The halves of a merge are separated by its first space, not counting its first byte.
+static bool index_merges(struct tokenizer *t, struct err *e) {
+    ERR_FORWARD(tok_index_open(&t->merge_index, &t->arena, t->merges.n, e));
+    uint64_t budget = (uint64_t)t->merges.n * 64 + 1024;
+    for (uint32_t i = 0; i < t->merges.n; i++) {
+        struct str s = tok_text_at(&t->merges, i);
+        const char *space = s.len > 1 ? memchr(s.ptr + 1, ' ', s.len - 1) : NULL;
+        if (!space)
+            continue;
+        size_t left = (size_t)(space - s.ptr);
+        uint64_t hash = tok_hash_pair(tok_hash(s.ptr, left), tok_hash(space + 1, s.len - left - 1));
+        ERR_IF(!tok_index_put(&t->merge_index, hash, i, &budget), e, ERR_INPUT,
+               "key '%s': too many equal or colliding merges", KEY_MERGES);
+    }
+    return true;
+}
+
+bool tok_bpe_open(struct tokenizer *t, const struct gguf *g, struct err *e) {
+    struct gguf_value merges = {0};
+    ERR_FORWARD(gguf_get_array(g, KEY_MERGES, true, GGUF_STR, &merges, e));
+    ERR_FORWARD(tok_texts_open(&t->merges, &t->arena, &merges, KEY_MERGES, e));
+    spell_bytes(t);
+    return index_merges(t, e);
+}
+
+static uint32_t merge_rank(const struct merge *m, struct merge_symbol *left, struct merge_symbol *right) {
+    const struct tokenizer *t = m->user;
+    const char *text = m->text + left->start;
+    if (!left->hash)
+        left->hash = tok_hash(text, left->len);
+    if (!right->hash)
+        right->hash = tok_hash(m->text + right->start, right->len);
+    uint64_t hash = tok_hash_pair(left->hash, right->hash);
+    uint32_t at = (uint32_t)hash;
+    for (int32_t rank; (rank = tok_index_next(&t->merge_index, hash, &at)) >= 0;) {
+        struct str s = tok_text_at(&t->merges, (uint32_t)rank);
+        if (s.len == (size_t)left->len + right->len + 1 && s.ptr[left->len] == ' ' && !memcmp(s.ptr, text, left->len) &&
+            !memcmp(s.ptr + left->len + 1, text + left->len, right->len))
+            return (uint32_t)rank;
+    }
+    return MERGE_NONE;
+}
+
+// Appends the id of a symbol; of one that is no token, the ids of those of its bytes that are, as they are spelled.
+static void push_symbol(struct tok_work *w, const char *text, size_t len) {
+    int32_t id = tok_find_plain(w->t, text, len);
+    if (id >= 0) {
+        ids_push(w->out, id);
+        return;
+    }
+    for (size_t i = 0; i < len; i++)
+        if ((id = tok_find_plain(w->t, text + i, 1)) >= 0)
+            ids_push(w->out, id);
+}
+
+static bool merge_piece(struct tok_work *w, const char *piece, size_t len) {
+    struct merge *m = &w->merge;
+    w->text.len = 0;
+    if (len > UINT32_MAX / 8 || !merge_reserve(m, len) || !buf_reserve(&w->text, 2 * len))
+        return false;
+    char *text = w->text.ptr;
+    uint32_t at = 0;
+    for (size_t i = 0; i < len; i++) {
+        unsigned char byte = (unsigned char)piece[i];
+        unsigned n = spell(byte, text + at);
+        m->symbols[i].start = at;
+        m->symbols[i].len = n;
+        m->symbols[i].hash = w->t->byte_hash[byte];
+        at += n;
+    }
+    int32_t whole = w->t->pretok->flags & PRETOK_WHOLE ? tok_find_plain(w->t, text, at) : -1;
+    if (whole >= 0) {
+        ids_push(w->out, whole);
+        return true;
+    }
+    m->n = (uint32_t)len;
+    m->text = text;
+    m->rank = merge_rank;
+    merge_run(m);
+    for (uint32_t i = 0; i != MERGE_NONE; i = m->symbols[i].next)
+        push_symbol(w, text + m->symbols[i].start, m->symbols[i].len);
+    return true;
+}
+
+static bool encode_piece(void *user, const char *piece, size_t len) {
+    struct tok_work *w = user;
+    if (len == 1 && w->t->byte_ids[(unsigned char)*piece] >= 0) {
+        ids_push(w->out, w->t->byte_ids[(unsigned char)*piece]);
+        return true;
+    }
+    struct tok_word *slot;
+    if (tok_word_find(w, piece, len, &slot))
+        return true;
+    size_t from = w->out->len;
+    if (!merge_piece(w, piece, len))
+        return false;
+    tok_word_keep(w, slot, piece, len, from);
+    return true;
+}
+
+bool tok_bpe_encode(struct tok_work *w, const char *text, size_t len, bool first) {
+    (void)first;
+    return pretok_split(w->t->pretok, text, 0, len, encode_piece, w);
+}
+
+// Characters outside the alphabet, as added tokens of sloppy files have them, stand for themselves.
+void tok_bpe_piece(const struct tokenizer *t, int32_t id, struct buf *out) {
+    struct str s = tok_text_at(&t->texts, (uint32_t)id);
+    if (t->types[id] != TOK_NORMAL)
+        return;
+    for (size_t i = 0; i < s.len;) {
+        unsigned n;
+        uint32_t code = utf8_decode(s.ptr + i, s.len - i, &n);
+        int byte = code == UTF8_BAD ? -1 : code_byte(code);
+        if (byte >= 0)
+            buf_char(out, (char)byte);
+        else
+            buf_append(out, s.ptr + i, n);
+        i += n;
+    }
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+// The inside of a tokenizer, for the files of text/ only. tok.c reads the vocabulary and the flags, tok_index.c finds
+// texts, tok_special.c cuts out special tokens, and a kind (one row of tok_kinds.c) turns what lies between into ids.
+//
+// Texts stay in the mapped file. Everything here is made once by tok_open in the tokenizer's arena and only read later;
+// what an encoding needs besides lives in struct tok_work.
+#pragma once
+
+#include "base/arena.h"
+
+#include <string.h>
+
+#include "text/merge.h"
+#include "text/pretok.h"
+#include "text/tok.h"
+
+#define TOK_MAX_VOCAB (1u << 24)
+
+// A list of strings inside the file: the text of entry i is base[start[i] .. start[i + 1] - 8), because every string of
+// an array is preceded by its 8-byte length.
+struct tok_texts {
+    const char *base;
+    uint32_t *start; // [n + 1]
+    uint32_t n;
+};
+
+static inline struct str tok_text_at(const struct tok_texts *x, uint32_t i) {
+    return (struct str){x->base + x->start[i], x->start[i + 1] - x->start[i] - 8};
+}
+
+// An open-addressing table of entry numbers: a slot holds number + 1 in its low bits and bits of the hash above, 0 when
+// empty. At most 3/4 full.
+struct tok_index {
+    uint32_t *slots;
+    uint32_t mask; // slots - 1
+    unsigned id_bits;
+};
+
+// Hashes of texts, and of a pair of texts by the hashes of its halves.
+uint64_t tok_hash(const char *text, size_t len);
+uint64_t tok_hash_pair(uint64_t left, uint64_t right);
+
+bool tok_index_open(struct tok_index *x, struct arena *a, uint32_t n, struct err *e);
+
+// Steps through the slots that may hold a hash. Start with at = (uint32_t)hash; returns the entry's number, or -1.
+static inline int32_t tok_index_next(const struct tok_index *x, uint64_t hash, uint32_t *at) {
+    uint32_t tag = (uint32_t)(hash >> 32) >> x->id_bits;
+    for (;;) {
+        uint32_t slot = x->slots[*at & x->mask];
+        if (!slot)
+            return -1;
+        (*at)++;
+        if (slot >> x->id_bits == tag)
+            return (int32_t)(slot & ((1u << x->id_bits) - 1)) - 1;
+    }
+}
+
+// Puts an entry into the first free slot from hash on. `budget` bounds the steps of all insertions together: a file
+// whose texts were chosen to collide ends with false.
+bool tok_index_put(struct tok_index *x, uint64_t hash, uint32_t number, uint64_t *budget);
+
+// Special tokens: which lengths those have that begin with a byte, longest first.
+struct tok_special {
+    uint32_t n;               // special tokens
+    uint64_t short_lens[256]; // bit L: one of L bytes, 1 <= L < 64
+    uint32_t *long_lens;      // other lengths, descending
+    uint32_t n_long;
+    uint8_t *pairs; // [8192] bit set of the first two bytes of those of 2 and more bytes
+};
+
+enum tok_flag { TOK_ADD_BOS = 1, TOK_ADD_EOS = 2, TOK_SPACE_PREFIX = 4 };
+
+// Ids that keys of the file name.
+enum tok_named { TOK_BOS, TOK_EOS, TOK_EOT, TOK_EOM, TOK_UNK, TOK_SEP, TOK_PAD, TOK_MASK, TOK_N_NAMED };
+
+struct tok_work;
+
+// One kind of tokenizer.
+struct tok_kind_row {
+    const char *name;              // tokenizer.ggml.model
+    unsigned flags;                // enum tok_flag, unless the file says otherwise
+    int32_t defaults[TOK_N_NAMED]; // ids where the file names none
+    bool pretokenizes;             // tokenizer.ggml.pre counts
+    bool drops_space;              // decoding drops the space that encoding puts before the text
+    // Builds what the kind needs beyond the vocabulary.
+    bool (*open)(struct tokenizer *t, const struct gguf *g, struct err *e);
+    // Appends the ids of a stretch without special tokens. `first`: nothing but special tokens came directly before.
+    bool (*encode)(struct tok_work *w, const char *text, size_t len, bool first);
+    // Appends the bytes of a token that is neither special nor user-defined.
+    void (*piece)(const struct tokenizer *t, int32_t id, struct buf *out);
+};
+
+const struct tok_kind_row *tok_kind_find(struct str name);
+
+struct tokenizer {
+    struct arena arena;
+    const struct tok_kind_row *row; // NULL: no vocabulary, or a kind that pith does not know
+    struct str kind, pre;
+    const struct pretok *pretok;
+    char warning[256];
+
+    struct tok_texts texts;
+    struct tok_index index;
+    uint8_t *types;           // [n] enum tok_type
+    uint32_t max_len;         // longest text
+    struct gguf_value scores; // F32 or I32 [n], or no data
+    int32_t named[TOK_N_NAMED];
+    unsigned flags; // enum tok_flag
+    int32_t ends[64];
+    unsigned n_ends;
+    struct tok_special special;
+    int32_t strip_left;    // the special token that takes the white space before it, or -1
+    bool strip_right;      // special tokens take the white space behind them,
+    int32_t keep_right[3]; // but for these
+
+    struct tok_texts merges; // "left right", by rank
+    struct tok_index merge_index;
+    uint64_t byte_hash[256]; // of the spelling of a byte
+    int32_t byte_ids[256];   // the tokens that stand for single bytes, -1 where there is none
+    uint8_t joins[32];       // SentencePiece: bit set of bytes that a token has before a word mark
+};
+
+// The state of one call of tok_encode, on its stack; `merge` grows and is freed at its end.
+struct tok_word;
+struct tok_work {
+    const struct tokenizer *t;
+    struct ids *out;
+    struct merge merge;
+    struct buf text;        // a piece in the spelling of the vocabulary
+    struct tok_word *words; // ids of words seen before, or NULL
+    struct err *e;
+};
+
+// Tokens that ordinary text may become.
+static inline bool tok_is_plain(const struct tokenizer *t, int32_t id) {
+    return t->types[id] != TOK_CONTROL && t->types[id] != TOK_UNKNOWN;
+}
+
+bool tok_texts_open(struct tok_texts *x, struct arena *a, const struct gguf_value *v, const char *key, struct err *e);
+int32_t tok_find_hashed(const struct tokenizer *t, const char *text, size_t len, uint64_t hash);
+// The id of a text among the plain tokens, or -1.
+int32_t tok_find_plain(const struct tokenizer *t, const char *text, size_t len);
+float tok_score(const struct tokenizer *t, int32_t id);
+
+// Words seen before in this text. tok_word_find appends the ids of a word and returns true, or returns false and in
+// *slot what tok_word_keep needs after the ids from out->ptr[from] on were computed.
+#define TOK_WORDS_MIN 4096 // bytes of text from which the memory is worth it
+bool tok_words_open(struct tok_work *w);
+bool tok_word_find(struct tok_work *w, const char *word, size_t len, struct tok_word **slot);
+void tok_word_keep(struct tok_work *w, struct tok_word *slot, const char *word, size_t len, size_t from);
+
+// Calls the kind for the stretches between special tokens and appends those.
+bool tok_special_open(struct tokenizer *t, struct err *e);
+bool tok_special_encode(struct tok_work *w, const struct tok_input *in);
+
+bool tok_bpe_open(struct tokenizer *t, const struct gguf *g, struct err *e);
+bool tok_bpe_encode(struct tok_work *w, const char *text, size_t len, bool first);
+void tok_bpe_piece(const struct tokenizer *t, int32_t id, struct buf *out);
+bool tok_spm_open(struct tokenizer *t, const struct gguf *g, struct err *e);
+bool tok_spm_encode(struct tok_work *w, const char *text, size_t len, bool first);
+void tok_spm_piece(const struct tokenizer *t, int32_t id, struct buf *out);

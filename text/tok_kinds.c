@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+// The kinds of tokenizers, one row each. Ids that stand here apply where a file names none.
+#include "text/tok_impl.h"
+
+// clang-format off
+static const struct tok_kind_row rows[] = {
+    {
+        .name = "gpt2", .pretokenizes = true,
+        .defaults = {[TOK_BOS] = 11, [TOK_EOS] = 11, [TOK_EOT] = -1, [TOK_EOM] = -1, [TOK_UNK] = -1, [TOK_SEP] = -1,
+                     [TOK_PAD] = -1, [TOK_MASK] = -1},
+        .open = tok_bpe_open, .encode = tok_bpe_encode, .piece = tok_bpe_piece,
+    },
+    {
+        .name = "llama", .flags = TOK_ADD_BOS | TOK_SPACE_PREFIX, .drops_space = true,
+        .defaults = {[TOK_BOS] = 1, [TOK_EOS] = 2, [TOK_EOT] = -1, [TOK_EOM] = -1, [TOK_UNK] = 0, [TOK_SEP] = -1,
+                     [TOK_PAD] = -1, [TOK_MASK] = -1},
+        .open = tok_spm_open, .encode = tok_spm_encode, .piece = tok_spm_piece,
+    },
+};
+// clang-format on
+
+const struct tok_kind_row *tok_kind_find(struct str name) {
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (strlen(rows[i].name) == name.len && !memcmp(rows[i].name, name.ptr, name.len))
+            return &rows[i];
+    return NULL;
+}
