@@ -340,13 +340,13 @@ static bool merge_duplicates(struct parser *p, struct json_member *m, size_t *n)
 // The innermost open array or object as a value, its members in the arena.
 static bool close_frame(struct parser *p, struct json *v) {
     struct frame *f = &p->frames[--p->depth];
-    struct json_member *m = p->members + f->first;
     size_t n = p->n_members - f->first;
     bool object = f->type == JSON_OBJECT;
     p->n_members = f->first;
     *v = (struct json){.type = f->type};
     if (n == 0)
         return true;
+    struct json_member *m = p->members + f->first;
     if (object)
         ERR_FORWARD(merge_duplicates(p, m, &n));
     void *block = arena_alloc(p->arena, n, object ? sizeof *m : sizeof m->value);

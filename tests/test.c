@@ -13,9 +13,17 @@ static struct {
     unsigned n_cases, n_failed;
 } state;
 
+static void make_line(char *text) {
+    for (char *c = text; *c; c++)
+        if ((unsigned char)*c < 0x20)
+            *c = ' ';
+}
+
 static void report(void) {
     if (!state.open)
         return;
+    make_line(state.name);
+    make_line(state.why);
     const char *verdict = state.failed ? "not ok" : state.skipped ? "skip" : "ok";
     bool reason = state.failed || state.skipped;
     printf("%s %s%s%s\n", verdict, state.name, reason ? ": " : "", reason ? state.why : "");
@@ -52,9 +60,6 @@ bool test_check(bool ok, const char *file, int line, const char *format, ...) {
     va_start(args, format);
     vsnprintf(state.why + n, sizeof state.why - (size_t)n, format, args);
     va_end(args);
-    for (char *c = state.why; *c; c++)
-        if (*c == '\n')
-            *c = ' ';
     state.failed = true;
     return false;
 }

@@ -1,3 +1,4 @@
 // The unit tests: UNIT(name) is `void unit_name(void)` in tests/unit_name.c. No include guard: a list.
 UNIT(base)
+UNIT(json)
 #undef UNIT
