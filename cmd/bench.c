@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+// `pith bench`: speed of prefill and decode beside what plain reads of the same file reach, in the same run. Everything
+// runs once untimed before; the ids are random with a fixed seed, so every run does the same work.
+#include "cmd/cmd.h"
+
+#include <string.h>
+
+#include "base/json.h"
+#include "cmd/arch_keys.h"
+#include "cmd/load.h"
+#include "cmd/locate.h"
+#include "cmd/out.h"
+
+#define N_PROMPT 512
+#define N_DECODE 64
+#define READ_SECONDS 0.2 // plain reads are repeated for at least this long
+
+struct bench {
+    const struct settings *o;
+    struct buf path;
+    struct engine *en;
+    struct session *session;
+    struct ids ids; // random, as many as the longer of the two measurements needs
+    size_t n_prompt, n_decode;
+    double load_ms, prefill_tps, decode_tps, read_gbps, machine_gbps;
+    uint64_t checksum; // of plain reads, so that they are really done
+};
+
+static bool is_named(const struct gguf_tensor *t, const char *name) {
+    return t->name.len == strlen(name) && memcmp(t->name.ptr, name, t->name.len) == 0;
+}
+
+// Bytes of weights that one step of decoding reads: all tensors, but of the embedding only a row, unless it is the head
+// as well, and of stacked experts the share that is used.
+static double bytes_per_token(const struct gguf *g) {
+    double experts = (double)arch_number(g, "expert_count", 0), used = (double)arch_number(g, "expert_used_count", 0);
+    double share = experts > 0 ? used / experts : 1, sum = 0;
+    bool has_head = gguf_find_tensor(g, "output.weight") != NULL;
+    for (uint64_t i = 0; i < g->n_tensors; i++) {
+        const struct gguf_tensor *t = &g->tensors[i];
+        double size = (double)t->size;
+        if (has_head && is_named(t, "token_embd.weight"))
+            size /= (double)(t->n_elements / t->dims[0]);
+        sum += memmem(t->name.ptr, t->name.len, "_exps.", 6) ? size * share : size;
+    }
+    return sum;
+}
+
+// A linear congruential generator (Knuth's MMIX constants): the ids need only be the same everywhere.
+static bool make_ids(struct bench *b, struct err *e) {
+    size_t n = max_size(b->n_prompt, b->n_decode), n_vocab = session_n_vocab(b->session);
+    uint64_t x = 1;
+    for (size_t i = 0; i < n; i++) {
+        x = x * 6364136223846793005 + 1442695040888963407;
+        ids_push(&b->ids, (int32_t)((x >> 33) % n_vocab));
+    }
+    return !b->ids.failed || err_memory(e, n * sizeof *b->ids.ptr, "ids");
+}
+
+static bool prefill(struct bench *b, struct err *e) {
+    session_rewind(b->session, 0);
+    return session_sync(b->session, b->ids.ptr, b->n_prompt, e);
+}
+
+static bool decode(struct bench *b, size_t steps, struct err *e) {
+    session_rewind(b->session, 0);
+    for (size_t i = 0; i < steps; i++)
+        ERR_FORWARD(session_sync(b->session, b->ids.ptr, i + 1, e));
+    return true;
+}
+
+static bool measure(struct bench *b, struct err *e) {
+    ERR_FORWARD(prefill(b, e) && decode(b, 1, e));
+    double t0 = load_seconds();
+    ERR_FORWARD(prefill(b, e));
+    double t1 = load_seconds();
+    ERR_FORWARD(decode(b, b->n_decode, e));
+    double t2 = load_seconds();
+    b->prefill_tps = (double)b->n_prompt / (t1 - t0);
+    b->decode_tps = (double)b->n_decode / (t2 - t1);
+    b->read_gbps = bytes_per_token(b->en->file) * b->decode_tps * 1e-9;
+    return true;
+}
+
+static void measure_reads(struct bench *b) {
+    const struct gguf *g = b->en->file;
+    const struct backend_ops *ops = b->en->backend->ops;
+    size_t n = (size_t)(g->size - g->data_offset);
+    double began = load_seconds(), now, bytes = 0;
+    do {
+        b->checksum += ops->read_all(b->en->backend, g->base + g->data_offset, n);
+        bytes += (double)n;
+        now = load_seconds();
+    } while (now - began < READ_SECONDS);
+    b->machine_gbps = bytes / (now - began) * 1e-9;
+}
+
+static void format_json(const struct bench *b, struct buf *out) {
+    const struct backend *backend = b->en->backend;
+    struct json_writer w = {.out = out};
+    const char *level = backend->ops->level(backend);
+    json_begin(&w, '{');
+    json_key(&w, "model");
+    json_str(&w, (struct str){b->path.ptr, b->path.len - 1});
+    const struct {
+        const char *key;
+        uint64_t n;
+    } counts[] = {{"bytes", b->en->file->size},
+                  {"threads", backend->ops->threads(backend)},
+                  {"prompt", b->n_prompt},
+                  {"tokens", b->n_decode}};
+    for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
+        json_key(&w, counts[i].key);
+        json_uint(&w, counts[i].n);
+    }
+    json_key(&w, "cpu");
+    json_str(&w, (struct str){level, strlen(level)});
+    const struct {
+        const char *key;
+        double x;
+    } rates[] = {{"prefill_tps", b->prefill_tps},
+                 {"decode_tps", b->decode_tps},
+                 {"load_ms", b->load_ms},
+                 {"read_gbps", b->read_gbps},
+                 {"machine_gbps", b->machine_gbps}};
+    for (size_t i = 0; i < ARRAY_LEN(rates); i++) {
+        json_key(&w, rates[i].key);
+        json_float(&w, rates[i].x);
+    }
+    json_end(&w, '}');
+    buf_char(out, '\n');
+}
+
+static void format_text(const struct bench *b, struct buf *out) {
+    const struct backend *backend = b->en->backend;
+    buf_printf(out, "%s: %u threads, %s\n", b->path.ptr, backend->ops->threads(backend), backend->ops->level(backend));
+    buf_printf(out, "load     %9.1f ms\n", b->load_ms);
+    buf_printf(out, "prefill  %9.1f tokens/s (%zu tokens)\n", b->prefill_tps, b->n_prompt);
+    buf_printf(out, "decode   %9.1f tokens/s (%zu tokens)\n", b->decode_tps, b->n_decode);
+    buf_printf(out, "reads    %9.1f GB/s of %.1f that plain reads reach\n", b->read_gbps, b->machine_gbps);
+}
+
+static bool open_model(struct bench *b, struct err *e) {
+    const struct settings *o = b->o;
+    ERR_IF(o->words.n, e, ERR_USAGE, "bench: %s: expected no arguments but options", o->words.ptr[0]);
+    b->n_prompt = o->n_prompt ? (size_t)o->n_prompt : N_PROMPT;
+    b->n_decode = o->n_tokens > 0 ? (size_t)o->n_tokens : N_DECODE;
+    size_t n_ctx = max_size(max_size(b->n_prompt, b->n_decode), (size_t)o->context);
+    ERR_FORWARD(locate_model(o->model, &b->path, e));
+    double began = load_seconds();
+    ERR_FORWARD(load_engine(o, b->path.ptr, &b->en, e) && load_session(o, b->en, n_ctx, &b->session, e));
+    b->load_ms = (load_seconds() - began) * 1e3;
+    return make_ids(b, e);
+}
+
+bool cmd_bench(const struct settings *o, struct err *e) {
+    struct bench b = {.o = o};
+    struct buf out = {0};
+    bool ok = open_model(&b, e) && measure(&b, e);
+    if (ok) {
+        measure_reads(&b);
+        (o->json ? format_json : format_text)(&b, &out);
+        ok = out_buf(&out, e);
+    }
+    session_close(b.session);
+    engine_close(b.en);
+    ids_free(&b.ids);
+    buf_free(&b.path);
+    buf_free(&out);
+    return ok;
+}

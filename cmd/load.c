@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+// Opening models and sessions for commands. See cmd/load.h.
+#include "cmd/load.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "cmd/cmd.h"
+#include "cmd/locate.h"
+#include "cmd/signals.h"
+
+bool load_engine(const struct settings *o, const char *path, struct engine **out, struct err *e) {
+    signals_name_mapping(path);
+    struct engine_params p = {.path = path, .n_threads = (unsigned)o->n_threads, .cpu_level = o->cpu};
+    ERR_FORWARD(engine_open(out, &p, e));
+    const char *warning = tok_warning((*out)->tok);
+    if (warning)
+        cmd_warn(o, "%s: %s", path, warning);
+    return true;
+}
+
+bool load_named_engine(const struct settings *o, struct engine **out, struct err *e) {
+    struct buf path = {0};
+    *out = NULL;
+    bool ok = locate_model(o->model, &path, e) && load_engine(o, path.ptr, out, e);
+    buf_free(&path);
+    return ok;
+}
+
+bool load_session(const struct settings *o, const struct engine *en, size_t n_ctx, struct session **out,
+                  struct err *e) {
+    ERR_IF(n_ctx > UINT32_MAX, e, ERR_INPUT, "context: %zu ids are too many", n_ctx);
+    struct session_params p = {.n_ctx = (uint32_t)n_ctx, .kv = o->kv, .cancel = &signals_interrupted};
+    return session_open(out, en, &p, e);
+}
+
+// The first number after `label` in a small text file of the kernel; UINT64_MAX when there is none.
+static uint64_t kernel_number(const char *path, const char *label) {
+    struct buf text = {0};
+    struct err ignored;
+    uint64_t n = UINT64_MAX;
+    bool ok = file_read(path, &text, &ignored);
+    buf_char(&text, 0);
+    const char *at = ok && !text.failed ? strstr(text.ptr, label) : NULL;
+    if (at) {
+        char *end;
+        const char *digits = at + strlen(label);
+        unsigned long long value = strtoull(digits, &end, 10);
+        if (end != digits)
+            n = value;
+    }
+    buf_free(&text);
+    return n;
+}
+
+uint64_t load_free_memory(void) {
+    uint64_t available = kernel_number("/proc/meminfo", "MemAvailable:");
+    if (available == UINT64_MAX)
+        available = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    else
+        available *= 1024;
+    uint64_t limit = kernel_number("/sys/fs/cgroup/memory.max", "");
+    uint64_t used = kernel_number("/sys/fs/cgroup/memory.current", "");
+    if (limit != UINT64_MAX && used != UINT64_MAX) {
+        uint64_t rest = limit > used ? limit - used : 0;
+        available = rest < available ? rest : available;
+    }
+    return available;
+}
+
+double load_seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
