@@ -7,6 +7,15 @@
 #include "base/base.h"
 #include "base/err.h"
 
+// Set where a sanitizer slows the program down, so that limits on time mean nothing.
+#if defined(__SANITIZE_ADDRESS__)
+#define TEST_SANITIZED 1
+#elif defined(__has_feature)
+#define TEST_SANITIZED __has_feature(address_sanitizer)
+#else
+#define TEST_SANITIZED 0
+#endif
+
 void test_case(const char *format, ...) PRINTF_LIKE(1, 2);
 void test_skip(const char *format, ...) PRINTF_LIKE(1, 2); // ends the current case as skipped
 // Returns ok, so that a test can give up on what depends on it.

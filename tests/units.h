@@ -1,4 +1,5 @@
 // The unit tests: UNIT(name) is `void unit_name(void)` in tests/unit_name.c. No include guard: a list.
 UNIT(base)
 UNIT(json)
+UNIT(gguf)
 #undef UNIT
