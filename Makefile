@@ -1,5 +1,9 @@
-# pith: `make` builds ./pith; nothing built is run during the build, so a cross build needs CC= only.
-CC ?= cc
+# pith: `make` builds ./pith for any machine of the compiler's kind, with all SIMD levels inside. Nothing built is run
+# during the build, so a cross build needs CC= only.
+#
+#   make demo      build, fetch a small model, answer a prompt       make lint     style, warnings, room order, manual
+#   make test      build and run the tests (SUITES="unit cli")       make fuzz     fuzz the readers (SECONDS=60)
+#   make check     the same under the address and UB sanitizers      make install  PREFIX=/usr/local DESTDIR=
 CFLAGS ?= -O2 -g
 WARN = -std=gnu11 -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla
 ROOMS = base quant text backends backends/cpu models infer cmd
@@ -7,6 +11,13 @@ SRC = main.c gguf.c $(foreach r,$(ROOMS),$(wildcard $(r)/*.c))
 BUILD ?= build/release
 OBJ = $(SRC:%.c=$(BUILD)/%.o)
 LDLIBS = -lm -lpthread
+PREFIX ?= /usr/local
+SECONDS ?= 60
+
+# A test program NAME is tests/NAME.c and tests/NAME_*.c, with the helpers and all of pith but main.c.
+TESTS = unit malformed check make_model
+HELPERS = $(BUILD)/tests/test.o $(BUILD)/tests/gguf_write.o $(BUILD)/tests/fuzz_gguf.o
+PROGRAMS = $(foreach t,$(TESTS),$(if $(wildcard tests/$(t).c),$(BUILD)/tests/$(t)))
 
 pith: $(BUILD)/pith
 	cp $< $@
@@ -16,11 +27,47 @@ $(BUILD)/pith: $(OBJ)
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(WARN) -I. -MMD -MP -c -o $@ $<
+	$(CC) $(CFLAGS) $(WARN) $(WERROR) -I. -MMD -MP -c -o $@ $<
 
--include $(OBJ:.o=.d)
+define test_program
+$(BUILD)/tests/$(1): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/$(1).c tests/$(1)_*.c)) $(HELPERS) \
+                     $(filter-out $(BUILD)/main.o,$(OBJ))
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $$@ $$^ $(LDLIBS)
+endef
+$(foreach t,$(TESTS),$(eval $(call test_program,$(t))))
+
+-include $(OBJ:.o=.d) $(wildcard $(BUILD)/tests/*.d)
+
+demo: pith
+	scripts/get-model
+	./pith -m SmolLM2-135M --seed 1 "Name three rivers of Europe."
+
+tests: $(BUILD)/pith $(PROGRAMS)
+
+test: tests
+	BUILD=$(BUILD) tests/run $(SUITES)
+
+SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+check:
+	$(MAKE) test BUILD=build/sanitize CFLAGS="-O1 -g $(SANITIZE)" SUITES="$(or $(SUITES),unit malformed cli)"
+
+FUZZ = $(patsubst tests/%.c,build/fuzz/%,$(wildcard tests/fuzz_*.c))
+build/fuzz/%: tests/%.c $(filter-out main.c,$(SRC))
+	@mkdir -p $(@D)
+	clang -O1 -g -fsanitize=fuzzer,address,undefined $(WARN) -I. -o $@ $^ $(LDLIBS)
+
+fuzz: $(FUZZ)
+	for f in $(FUZZ); do mkdir -p $$f.corpus && $$f -max_total_time=$(SECONDS) -timeout=10 $$f.corpus || exit 1; done
+
+lint: $(BUILD)/pith
+	PITH=$(BUILD)/pith scripts/lint
+
+install: pith
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 755 pith $(DESTDIR)$(PREFIX)/bin/pith
+	install -m 644 docs/pith.1 $(DESTDIR)$(PREFIX)/share/man/man1/pith.1
 
 clean:
 	rm -rf build pith
 
-.PHONY: clean
+.PHONY: demo tests test check fuzz lint install clean

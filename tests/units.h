@@ -2,4 +2,6 @@
 UNIT(base)
 UNIT(json)
 UNIT(gguf)
+UNIT(sample)
+UNIT(opt)
 #undef UNIT
