@@ -59,7 +59,5 @@ bool kernels_init(struct kernels *k, const char *cap, struct err *e) {
 }
 
 size_t kernels_panel_size(size_t n) {
-    // A panel of 256-blocks is the largest: codes, scale, minimum and correction of 16 sub-blocks, two floats.
-    size_t blocks = n / 256 + 1;
-    return blocks * PANEL_ROWS * (256 + 16 * (1 + 2 + 4) + 2 * sizeof(float)) + n / 32 * PANEL_ROWS * 8;
+    return (n / 256 + 1) * PANEL_BYTES_PER_256;
 }

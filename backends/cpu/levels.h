@@ -2,7 +2,7 @@
 // this build and runs where the processor has all its features; LEVEL_ELSEWHERE is a name of another architecture.
 LEVEL(scalar, 0)
 #if defined(__x86_64__)
-LEVEL(avx2, CPU_AVX2)
+LEVEL_ELSEWHERE(avx2)
 LEVEL(avx512, CPU_AVX2 | CPU_AVX512 | CPU_AVX512VNNI)
 LEVEL_ELSEWHERE(neon)
 LEVEL_ELSEWHERE(dotprod)

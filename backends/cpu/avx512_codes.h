@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+// AVX-512: the codes of 64 consecutive elements of a row as 64 unsigned bytes in their order, a reader per format.
+// Both the direct kernels and the panels are made from these. Included between avx512_begin.h and avx512_end.h.
+#pragma once
+
+#include "backends/cpu/avx512_math.h"
+#include "quant/blocks.h"
+
+// Formats of 32 elements: two blocks, at b and behind it.
+typedef __m512i codes32_reader(const char *b);
+// Formats of 256 elements: elements 64 c .. 64 c + 63 of the block at b.
+typedef __m512i codes256_reader(const char *b, int c);
+
+// The low nibbles of 16 bytes, then the high ones, for two blocks `size` bytes apart.
+INLINE __m512i nibbles_of_two(const char *qs, size_t size) {
+    __m256i a = _mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)qs));
+    __m256i b = _mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)(qs + size)));
+    __m512i v = _mm512_inserti64x4(_mm512_castsi256_si512(a), b, 1);
+    v = _mm512_mask_srli_epi16(v, 0xff00ff00, v, 4);
+    return _mm512_and_si512(v, _mm512_set1_epi8(15));
+}
+
+// Adds 16 where the fifth bits of two blocks are set.
+INLINE __m512i fifth_bits(__m512i v, const char *qh, size_t size) {
+    uint32_t a, b;
+    memcpy(&a, qh, sizeof a);
+    memcpy(&b, qh + size, sizeof b);
+    return _mm512_mask_add_epi8(v, (uint64_t)b << 32 | a, v, _mm512_set1_epi8(16));
+}
+
+INLINE __m512i codes_q4_0(const char *b) {
+    return nibbles_of_two(b + offsetof(struct block_q4_0, qs), sizeof(struct block_q4_0));
+}
+
+INLINE __m512i codes_q4_1(const char *b) {
+    return nibbles_of_two(b + offsetof(struct block_q4_1, qs), sizeof(struct block_q4_1));
+}
+
+INLINE __m512i codes_q5_0(const char *b) {
+    __m512i v = nibbles_of_two(b + offsetof(struct block_q5_0, qs), sizeof(struct block_q5_0));
+    return fifth_bits(v, b + offsetof(struct block_q5_0, qh), sizeof(struct block_q5_0));
+}
+
+INLINE __m512i codes_q5_1(const char *b) {
+    __m512i v = nibbles_of_two(b + offsetof(struct block_q5_1, qs), sizeof(struct block_q5_1));
+    return fifth_bits(v, b + offsetof(struct block_q5_1, qh), sizeof(struct block_q5_1));
+}
+
+INLINE __m512i codes_q8_0(const char *b) {
+    const char *qs = b + offsetof(struct block_q8_0, qs);
+    __m256i low = _mm256_loadu_si256((const void *)qs);
+    __m256i high = _mm256_loadu_si256((const void *)(qs + sizeof(struct block_q8_0)));
+    return _mm512_xor_si512(_mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1), _mm512_set1_epi8(-128));
+}
+
+INLINE __m512i codes_q4_k(const char *b, int c) {
+    const void *run = b + offsetof(struct block_q4_k, qs) + 32 * c;
+    __m512i v = _mm512_broadcast_i64x4(_mm256_loadu_si256(run));
+    v = _mm512_mask_srli_epi16(v, 0xffff0000, v, 4);
+    return _mm512_and_si512(v, _mm512_set1_epi8(15));
+}
+
+INLINE __m512i codes_q6_k(const char *b, int c) {
+    const char *ql = b + offsetof(struct block_q6_k, ql) + 64 * (c / 2);
+    const char *qh = b + offsetof(struct block_q6_k, qh) + 32 * (c / 2);
+    __m512i low = _mm512_loadu_si512(ql), high = _mm512_broadcast_i64x4(_mm256_loadu_si256((const void *)qh));
+    if (c % 2) {
+        low = _mm512_srli_epi16(low, 4);
+        high = _mm512_srlv_epi64(high, _mm512_setr_epi64(0, 0, 0, 0, 2, 2, 2, 2));
+    } else {
+        high = _mm512_sllv_epi64(high, _mm512_setr_epi64(4, 4, 4, 4, 2, 2, 2, 2));
+    }
+    low = _mm512_and_si512(low, _mm512_set1_epi8(15));
+    return _mm512_ternarylogic_epi64(low, high, _mm512_set1_epi8(0x30), 0xf8); // low | (high & 0x30)
+}
+
+// The sixteen sub-scales of a 256-block as bytes, and its minimums in formats that have them.
+INLINE __m128i scales_q6_k(const char *b) {
+    return _mm_loadu_si128((const void *)(b + offsetof(struct block_q6_k, scales)));
+}
+
+// Eight six-bit numbers spread to sixteen bytes, each twice: scales from the packed 12 bytes, then the minimums.
+INLINE __m128i twice(uint32_t low, uint32_t high) {
+    __m128i v = _mm_cvtsi64_si128((long long)((uint64_t)high << 32 | low));
+    return _mm_unpacklo_epi8(v, v);
+}
+
+INLINE __m128i scales_q4_k(const char *b) {
+    uint32_t s[3];
+    memcpy(s, b + offsetof(struct block_q4_k, scales), sizeof s);
+    return twice(s[0] & 0x3f3f3f3f, (s[2] & 0x0f0f0f0f) | (s[0] >> 2 & 0x30303030));
+}
+
+INLINE __m128i mins_q4_k(const char *b) {
+    uint32_t s[3];
+    memcpy(s, b + offsetof(struct block_q4_k, scales), sizeof s);
+    return twice(s[1] & 0x3f3f3f3f, (s[2] >> 4 & 0x0f0f0f0f) | (s[1] >> 2 & 0x30303030));
+}
+
+INLINE uint16_t half_at(const char *p) {
+    uint16_t h;
+    memcpy(&h, p, sizeof h);
+    return h;
+}
+
+// n <= 16 halves `stride` bytes apart, widened.
+INLINE __m512 halves16(const char *const p[16], size_t at) {
+    uint16_t h[16];
+    UNROLL for (int i = 0; i < 16; i++) h[i] = half_at(p[i] + at);
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const void *)h));
+}
+
+INLINE __m256 halves8(const char *p, size_t stride) {
+    __m128i h = _mm_cvtsi32_si128(half_at(p));
+    h = _mm_insert_epi16(h, half_at(p + stride), 1);
+    h = _mm_insert_epi16(h, half_at(p + 2 * stride), 2);
+    h = _mm_insert_epi16(h, half_at(p + 3 * stride), 3);
+    h = _mm_insert_epi16(h, half_at(p + 4 * stride), 4);
+    h = _mm_insert_epi16(h, half_at(p + 5 * stride), 5);
+    h = _mm_insert_epi16(h, half_at(p + 6 * stride), 6);
+    h = _mm_insert_epi16(h, half_at(p + 7 * stride), 7);
+    return _mm256_cvtph_ps(h);
+}
