@@ -109,13 +109,16 @@ static bool fail(struct parser *p, const char *format, ...) PRINTF_LIKE(2, 3);
 
 // An error about what is being read: "FILE: key 'general.name': WHY".
 static bool fail(struct parser *p, const char *format, ...) {
-    char why[256], place[160] = "";
+    char why[256], place[160] = "", name[SHOWN_NAME_LEN];
     va_list args;
     va_start(args, format);
     vsnprintf(why, sizeof why, format, args);
     va_end(args);
-    if (p->what && p->name.len > 0)
-        snprintf(place, sizeof place, "%s '%.*s': ", p->what, (int)min_size(p->name.len, SHOWN_NAME_LEN), p->name.ptr);
+    size_t len = min_size(p->name.len, sizeof name);
+    for (size_t i = 0; i < len; i++)
+        name[i] = p->name.ptr[i] ? p->name.ptr[i] : '?';
+    if (p->what && len > 0)
+        snprintf(place, sizeof place, "%s '%.*s': ", p->what, (int)len, name);
     else if (p->what)
         snprintf(place, sizeof place, "%s %llu at offset %llu: ", p->what, (unsigned long long)p->number,
                  (unsigned long long)p->begins);
