@@ -69,37 +69,6 @@ static const char *const named_keys[TOK_N_NAMED] = {
     [TOK_PAD] = KEY("padding_token_id"), [TOK_MASK] = KEY("mask_token_id"),
 };
 
-// Where every text of an array of strings begins. Offsets have 32 bits: a list of more than 4 GB is refused.
-bool tok_texts_open(struct tok_texts *x, struct arena *a, const struct gguf_value *v, const char *key, struct err *e) {
-    ERR_IF(v->count > TOK_MAX_VOCAB, e, ERR_INPUT, "key '%s': %llu entries, at most %u are supported", key,
-           (unsigned long long)v->count, TOK_MAX_VOCAB);
-    ERR_IF(v->size > UINT32_MAX - 8, e, ERR_INPUT, "key '%s': over 4 GB of text", key);
-    x->n = (uint32_t)v->count;
-    x->base = (const char *)v->data;
-    x->start = arena_alloc(a, (size_t)x->n + 1, sizeof *x->start);
-    if (!x->start)
-        return err_memory(e, ((size_t)x->n + 1) * sizeof *x->start, "the vocabulary");
-    uint64_t at = 0;
-    for (uint32_t i = 0; i < x->n; i++)
-        x->start[i] = (uint32_t)(gguf_array_next_str(v, &at).ptr - x->base);
-    x->start[x->n] = (uint32_t)v->size + 8;
-    return true;
-}
-
-static bool index_texts(struct tokenizer *t, struct err *e) {
-    ERR_FORWARD(tok_index_open(&t->index, &t->arena, t->texts.n, e));
-    uint64_t budget = (uint64_t)t->texts.n * 64 + 1024;
-    for (uint32_t i = 0; i < t->texts.n; i++) {
-        struct str s = tok_text_at(&t->texts, i);
-        if (!s.len)
-            continue;
-        t->max_len = s.len > t->max_len ? (uint32_t)s.len : t->max_len;
-        ERR_IF(!tok_index_put(&t->index, tok_hash(s.ptr, s.len), i, &budget), e, ERR_INPUT,
-               "key '%s': too many equal or colliding texts", KEY("tokens"));
-    }
-    return true;
-}
-
 static bool read_types(struct tokenizer *t, const struct gguf *g, struct err *e) {
     struct gguf_value v = {0};
     ERR_FORWARD(gguf_get_array(g, KEY("token_type"), false, GGUF_I32, &v, e));
@@ -282,19 +251,26 @@ static void choose_pretok(struct tokenizer *t) {
                  t->pretok->name);
 }
 
+static bool read_lists(struct tokenizer *t, const struct gguf *g, struct err *e) {
+    struct gguf_value texts = {0}, merges = {0};
+    ERR_FORWARD(gguf_get_array(g, KEY("tokens"), t->row != NULL, GGUF_STR, &texts, e));
+    if (texts.data)
+        ERR_FORWARD(tok_texts_open(&t->texts, &t->arena, &texts, KEY("tokens"), e));
+    if (!t->row || !t->row->merges)
+        return true;
+    ERR_FORWARD(gguf_get_array(g, KEY("merges"), true, GGUF_STR, &merges, e));
+    return tok_merges_open(&t->merges, &t->arena, &merges, KEY("merges"), e);
+}
+
 static bool open_vocabulary(struct tokenizer *t, const struct gguf *g, struct err *e) {
-    struct gguf_value tokens = {0};
     ERR_FORWARD(gguf_get_str(g, KEY("model"), false, &t->kind, e));
     ERR_FORWARD(gguf_get_str(g, KEY("pre"), false, &t->pre, e));
     t->row = tok_kind_find(t->kind);
-    ERR_FORWARD(gguf_get_array(g, KEY("tokens"), t->row != NULL, GGUF_STR, &tokens, e));
-    if (tokens.data)
-        ERR_FORWARD(tok_texts_open(&t->texts, &t->arena, &tokens, KEY("tokens"), e));
+    ERR_FORWARD(read_lists(t, g, e));
     if (!t->row)
         return true;
-    if (t->row->pretokenizes)
+    if (t->row->merges)
         choose_pretok(t);
-    ERR_FORWARD(index_texts(t, e));
     ERR_FORWARD(read_types(t, g, e));
     ERR_FORWARD(read_scores(t, g, e));
     ERR_FORWARD(read_flags(t, g, e));

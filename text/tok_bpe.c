@@ -6,8 +6,6 @@
 
 #include "base/utf8.h"
 
-#define KEY_MERGES "tokenizer.ggml.merges"
-
 // The character that stands for a byte: itself where that is printable, else the next free one from U+0100 on.
 static uint32_t byte_code(uint32_t byte) {
     if (byte <= 0x20)
@@ -40,38 +38,16 @@ static inline unsigned spell(unsigned char byte, char *out) {
     return 2;
 }
 
-static void spell_bytes(struct tokenizer *t) {
+bool tok_bpe_open(struct tokenizer *t, const struct gguf *g, struct err *e) {
+    (void)g;
+    (void)e;
     for (unsigned b = 0; b < 256; b++) {
         char spelled[2];
         unsigned n = spell((unsigned char)b, spelled);
         t->byte_hash[b] = tok_hash(spelled, n);
         t->byte_ids[b] = tok_find_plain(t, spelled, n);
     }
-}
-
-// The halves of a merge are separated by its first space, not counting its first byte.
-static bool index_merges(struct tokenizer *t, struct err *e) {
-    ERR_FORWARD(tok_index_open(&t->merge_index, &t->arena, t->merges.n, e));
-    uint64_t budget = (uint64_t)t->merges.n * 64 + 1024;
-    for (uint32_t i = 0; i < t->merges.n; i++) {
-        struct str s = tok_text_at(&t->merges, i);
-        const char *space = s.len > 1 ? memchr(s.ptr + 1, ' ', s.len - 1) : NULL;
-        if (!space)
-            continue;
-        size_t left = (size_t)(space - s.ptr);
-        uint64_t hash = tok_hash_pair(tok_hash(s.ptr, left), tok_hash(space + 1, s.len - left - 1));
-        ERR_IF(!tok_index_put(&t->merge_index, hash, i, &budget), e, ERR_INPUT,
-               "key '%s': too many equal or colliding merges", KEY_MERGES);
-    }
     return true;
-}
-
-bool tok_bpe_open(struct tokenizer *t, const struct gguf *g, struct err *e) {
-    struct gguf_value merges = {0};
-    ERR_FORWARD(gguf_get_array(g, KEY_MERGES, true, GGUF_STR, &merges, e));
-    ERR_FORWARD(tok_texts_open(&t->merges, &t->arena, &merges, KEY_MERGES, e));
-    spell_bytes(t);
-    return index_merges(t, e);
 }
 
 static uint32_t merge_rank(const struct merge *m, struct merge_symbol *left, struct merge_symbol *right) {
@@ -83,10 +59,13 @@ static uint32_t merge_rank(const struct merge *m, struct merge_symbol *left, str
         right->hash = tok_hash(m->text + right->start, right->len);
     uint64_t hash = tok_hash_pair(left->hash, right->hash);
     uint32_t at = (uint32_t)hash;
-    for (int32_t rank; (rank = tok_index_next(&t->merge_index, hash, &at)) >= 0;) {
-        struct str s = tok_text_at(&t->merges, (uint32_t)rank);
-        if (s.len == (size_t)left->len + right->len + 1 && s.ptr[left->len] == ' ' && !memcmp(s.ptr, text, left->len) &&
-            !memcmp(s.ptr + left->len + 1, text + left->len, right->len))
+    size_t len = (size_t)left->len + right->len + 1;
+    for (int32_t rank; (rank = tok_index_next(&t->merges.index, hash, &at)) >= 0;) {
+        const char *merge = t->merges.base + rank;
+        uint64_t merge_len;
+        memcpy(&merge_len, merge - 8, 8);
+        if (merge_len == len && merge[left->len] == ' ' && !memcmp(merge, text, left->len) &&
+            !memcmp(merge + left->len + 1, text + left->len, right->len))
             return (uint32_t)rank;
     }
     return MERGE_NONE;

@@ -13,8 +13,17 @@
 #include "text/merge.h"
 #include "text/pretok.h"
 #include "text/tok.h"
+#include "text/tok_hash.h"
 
 #define TOK_MAX_VOCAB (1u << 24)
+
+// An open-addressing table of numbers below 2^31: a slot holds number + 1 in its low bits and bits of the hash above, 0
+// when empty. At most 3/4 full.
+struct tok_index {
+    uint32_t *slots;
+    uint32_t mask; // slots - 1
+    unsigned id_bits;
+};
 
 // A list of strings inside the file: the text of entry i is base[start[i] .. start[i + 1] - 8), because every string of
 // an array is preceded by its 8-byte length.
@@ -22,25 +31,13 @@ struct tok_texts {
     const char *base;
     uint32_t *start; // [n + 1]
     uint32_t n;
+    uint32_t max_len; // of the longest
+    struct tok_index index;
 };
 
 static inline struct str tok_text_at(const struct tok_texts *x, uint32_t i) {
     return (struct str){x->base + x->start[i], x->start[i + 1] - x->start[i] - 8};
 }
-
-// An open-addressing table of entry numbers: a slot holds number + 1 in its low bits and bits of the hash above, 0 when
-// empty. At most 3/4 full.
-struct tok_index {
-    uint32_t *slots;
-    uint32_t mask; // slots - 1
-    unsigned id_bits;
-};
-
-// Hashes of texts, and of a pair of texts by the hashes of its halves.
-uint64_t tok_hash(const char *text, size_t len);
-uint64_t tok_hash_pair(uint64_t left, uint64_t right);
-
-bool tok_index_open(struct tok_index *x, struct arena *a, uint32_t n, struct err *e);
 
 // Steps through the slots that may hold a hash. Start with at = (uint32_t)hash; returns the entry's number, or -1.
 static inline int32_t tok_index_next(const struct tok_index *x, uint64_t hash, uint32_t *at) {
@@ -55,9 +52,17 @@ static inline int32_t tok_index_next(const struct tok_index *x, uint64_t hash, u
     }
 }
 
-// Puts an entry into the first free slot from hash on. `budget` bounds the steps of all insertions together: a file
-// whose texts were chosen to collide ends with false.
-bool tok_index_put(struct tok_index *x, uint64_t hash, uint32_t number, uint64_t *budget);
+// The merges of the file, "left right" each, indexed by the hashes of both halves. A merge's number is where its text
+// begins, base[number], and serves as its rank: merges are listed by rank.
+struct tok_merges {
+    const char *base;
+    struct tok_index index;
+};
+
+// Read the arrays and index them. Arrays that are too large, and texts that were chosen to collide, are errors that
+// name the key.
+bool tok_texts_open(struct tok_texts *x, struct arena *a, const struct gguf_value *v, const char *key, struct err *e);
+bool tok_merges_open(struct tok_merges *x, struct arena *a, const struct gguf_value *v, const char *key, struct err *e);
 
 // Special tokens: which lengths those have that begin with a byte, longest first.
 struct tok_special {
@@ -80,7 +85,7 @@ struct tok_kind_row {
     const char *name;              // tokenizer.ggml.model
     unsigned flags;                // enum tok_flag, unless the file says otherwise
     int32_t defaults[TOK_N_NAMED]; // ids where the file names none
-    bool pretokenizes;             // tokenizer.ggml.pre counts
+    bool merges;                   // the file has merges, and tokenizer.ggml.pre counts
     bool drops_space;              // decoding drops the space that encoding puts before the text
     // Builds what the kind needs beyond the vocabulary.
     bool (*open)(struct tokenizer *t, const struct gguf *g, struct err *e);
@@ -102,7 +107,6 @@ struct tokenizer {
     struct tok_texts texts;
     struct tok_index index;
     uint8_t *types;           // [n] enum tok_type
-    uint32_t max_len;         // longest text
     struct gguf_value scores; // F32 or I32 [n], or no data
     int32_t named[TOK_N_NAMED];
     unsigned flags; // enum tok_flag
@@ -113,8 +117,7 @@ struct tokenizer {
     bool strip_right;      // special tokens take the white space behind them,
     int32_t keep_right[3]; // but for these
 
-    struct tok_texts merges; // "left right", by rank
-    struct tok_index merge_index;
+    struct tok_merges merges;
     uint64_t byte_hash[256]; // of the spelling of a byte
     int32_t byte_ids[256];   // the tokens that stand for single bytes, -1 where there is none
     uint8_t joins[32];       // SentencePiece: bit set of bytes that a token has before a word mark
@@ -136,7 +139,6 @@ static inline bool tok_is_plain(const struct tokenizer *t, int32_t id) {
     return t->types[id] != TOK_CONTROL && t->types[id] != TOK_UNKNOWN;
 }
 
-bool tok_texts_open(struct tok_texts *x, struct arena *a, const struct gguf_value *v, const char *key, struct err *e);
 int32_t tok_find_hashed(const struct tokenizer *t, const char *text, size_t len, uint64_t hash);
 // The id of a text among the plain tokens, or -1.
 int32_t tok_find_plain(const struct tokenizer *t, const char *text, size_t len);

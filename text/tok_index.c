@@ -1,78 +1,130 @@
 // SPDX-License-Identifier: MIT
-// Hash tables over the texts of a vocabulary, and the memory of words within one encoding.
+// The lists of texts of a vocabulary with their hash tables, and the memory of words within one encoding.
+//
+// Opening a list is what opening a vocabulary costs, so it is one pass: the texts are hashed as they are walked, and
+// slots are fetched some way ahead of being filled.
 #include "text/tok_impl.h"
 
 #include <stdlib.h>
 
-#define MIX1 0x9E3779B97F4A7C15u // odd constants without structure: fractions of the golden ratio and of pi
-#define MIX2 0x243F6A8885A308D3u
-#define MIX3 0x13198A2E03707345u
+// Entries on their way into a table, so that the memory of many slots is fetched at once.
+struct batch {
+    struct tok_index *index;
+    uint64_t budget; // steps over taken slots that are left: texts chosen to collide use it up
+    uint64_t hashes[64];
+    uint32_t numbers[64];
+    unsigned n;
+};
 
-static inline uint64_t load8(const char *p) {
-    uint64_t x;
-    memcpy(&x, p, 8);
-    return x;
-}
-
-static inline uint64_t load4(const char *p) {
-    uint32_t x;
-    memcpy(&x, p, 4);
-    return x;
-}
-
-static inline uint64_t finish(uint64_t a, uint64_t b) {
-    uint64_t h = (a ^ MIX2) * MIX1;
-    h ^= (h >> 32) ^ b;
-    h *= MIX3;
-    h ^= h >> 29;
-    h *= MIX1;
-    return h ^ h >> 32;
-}
-
-// Up to 8 bytes are read as two overlapping words, so nothing behind the text is touched.
-uint64_t tok_hash(const char *p, size_t n) {
-    uint64_t seed = n * MIX3;
-    while (n > 16) {
-        seed = finish(load8(p) ^ seed, load8(p + 8) + MIX2);
-        p += 16;
-        n -= 16;
-    }
-    if (n >= 8)
-        return finish(load8(p) ^ seed, load8(p + n - 8) * MIX2);
-    if (n >= 4)
-        return finish((load4(p) | load4(p + n - 4) << 32) ^ seed, 0);
-    if (n == 0)
-        return finish(seed, 0);
-    uint64_t first = (unsigned char)p[0], middle = (unsigned char)p[n / 2], last = (unsigned char)p[n - 1];
-    return finish((first | middle << 8 | last << 16) ^ seed, 0);
-}
-
-uint64_t tok_hash_pair(uint64_t left, uint64_t right) {
-    uint64_t h = (left ^ (right << 21 | right >> 43)) * MIX1;
-    return h ^ h >> 31;
-}
-
-bool tok_index_open(struct tok_index *x, struct arena *a, uint32_t n, struct err *e) {
+// A table for n entries with numbers up to `most`.
+static bool index_open(struct tok_index *x, struct arena *a, uint32_t n, uint32_t most, struct err *e) {
     uint32_t n_slots = 16;
     while (n_slots / 4 * 3 < n)
         n_slots *= 2;
     x->id_bits = 1;
-    while (n >> x->id_bits)
+    while ((most + 1) >> x->id_bits)
         x->id_bits++;
     x->mask = n_slots - 1;
     x->slots = arena_alloc(a, n_slots, sizeof *x->slots);
     return x->slots || err_memory(e, n_slots * sizeof *x->slots, "the tokenizer's tables");
 }
 
-bool tok_index_put(struct tok_index *x, uint64_t hash, uint32_t number, uint64_t *budget) {
-    uint32_t at = (uint32_t)hash;
-    while (x->slots[at & x->mask]) {
-        at++;
-        if (--*budget == 0)
-            return false;
+// Puts what the batch holds into the first free slots from their hashes on, in order. False: the budget is used up.
+static bool batch_flush(struct batch *b) {
+    const struct tok_index *x = b->index;
+    for (unsigned i = 0; i < b->n; i++) {
+        uint32_t at = (uint32_t)b->hashes[i];
+        for (; x->slots[at & x->mask]; at++)
+            if (--b->budget == 0)
+                return false;
+        uint32_t tag = (uint32_t)(b->hashes[i] >> 32) >> x->id_bits;
+        x->slots[at & x->mask] = tag << x->id_bits | (b->numbers[i] + 1);
     }
-    uint32_t tag = (uint32_t)(hash >> 32) >> x->id_bits;
-    x->slots[at & x->mask] = tag << x->id_bits | (number + 1);
+    b->n = 0;
+    return true;
+}
+
+static inline bool batch_put(struct batch *b, uint64_t hash, uint32_t number) {
+    __builtin_prefetch(&b->index->slots[(uint32_t)hash & b->index->mask], 1);
+    b->hashes[b->n] = hash;
+    b->numbers[b->n++] = number;
+    return b->n < ARRAY_LEN(b->hashes) || batch_flush(b);
+}
+
+// Where the first space behind the first byte stands, or len. Most merges have it among their first 8 bytes, which are
+// compared at once; like tok_hash_prefixed this may read 8 bytes before the text.
+static inline size_t first_space(const char *text, size_t len) {
+    uint64_t x = tok_load8(len < 8 ? text + len - 8 : text) >> (len < 8 ? 64 - 8 * len : 0);
+    x ^= 0x2020202020202020;
+    uint64_t zeros = (x - 0x0101010101010101) & ~x & 0x8080808080808000;
+    if (zeros)
+        return (size_t)__builtin_ctzll(zeros) / 8;
+    size_t at = min_size(len, 8);
+    while (at < len && text[at] != ' ')
+        at++;
+    return at;
+}
+
+static inline uint64_t hash_merge(const char *text, size_t len) {
+    size_t left = len > 2 ? first_space(text, len) : len;
+    if (left + 1 >= len)
+        return 0;
+    return tok_hash_pair(tok_hash_prefixed(text, left), tok_hash_prefixed(text + left + 1, len - left - 1));
+}
+
+static inline uint64_t next_len(const uint8_t **at) {
+    uint64_t len;
+    memcpy(&len, *at, 8);
+    *at += 8;
+    return len;
+}
+
+// The array's strings were checked when the file was opened: they fill its bytes exactly.
+static bool fill_texts(struct tok_texts *x, const struct gguf_value *v) {
+    struct batch batch = {.index = &x->index, .budget = (uint64_t)x->n * 64 + 1024};
+    const uint8_t *at = v->data;
+    bool fits = true;
+    for (uint32_t i = 0; i < x->n && fits; i++) {
+        uint64_t len = next_len(&at);
+        x->start[i] = (uint32_t)(at - v->data);
+        x->max_len = len > x->max_len ? (uint32_t)len : x->max_len;
+        fits = !len || batch_put(&batch, tok_hash_prefixed((const char *)at, len), i);
+        at += len;
+    }
+    x->start[x->n] = (uint32_t)v->size + 8;
+    return fits && batch_flush(&batch);
+}
+
+bool tok_texts_open(struct tok_texts *x, struct arena *a, const struct gguf_value *v, const char *key, struct err *e) {
+    ERR_IF(v->count > TOK_MAX_VOCAB, e, ERR_INPUT, "key '%s': %llu entries, at most %u are supported", key,
+           (unsigned long long)v->count, TOK_MAX_VOCAB);
+    ERR_IF(v->size > INT32_MAX - 8, e, ERR_INPUT, "key '%s': over 2 GB of text", key);
+    x->n = (uint32_t)v->count;
+    x->base = (const char *)v->data;
+    x->start = arena_alloc(a, (size_t)x->n + 1, sizeof *x->start);
+    if (!x->start)
+        return err_memory(e, ((size_t)x->n + 1) * sizeof *x->start, "the vocabulary");
+    ERR_FORWARD(index_open(&x->index, a, x->n, x->n, e));
+    ERR_IF(!fill_texts(x, v), e, ERR_INPUT, "key '%s': too many equal or colliding texts", key);
+    return true;
+}
+
+bool tok_merges_open(struct tok_merges *x, struct arena *a, const struct gguf_value *v, const char *key,
+                     struct err *e) {
+    ERR_IF(v->count > TOK_MAX_VOCAB, e, ERR_INPUT, "key '%s': %llu entries, at most %u are supported", key,
+           (unsigned long long)v->count, TOK_MAX_VOCAB);
+    ERR_IF(v->size > INT32_MAX - 8, e, ERR_INPUT, "key '%s': over 2 GB of text", key);
+    x->base = (const char *)v->data;
+    ERR_FORWARD(index_open(&x->index, a, (uint32_t)v->count, (uint32_t)v->size, e));
+    struct batch batch = {.index = &x->index, .budget = v->count * 64 + 1024};
+    const uint8_t *at = v->data;
+    bool fits = true;
+    for (uint64_t i = 0; i < v->count && fits; i++) {
+        uint64_t len = next_len(&at), hash = hash_merge((const char *)at, len);
+        fits = !hash || batch_put(&batch, hash, (uint32_t)(at - v->data));
+        at += len;
+    }
+    ERR_IF(!fits || !batch_flush(&batch), e, ERR_INPUT, "key '%s': too many equal or colliding merges", key);
     return true;
 }
 

@@ -5,7 +5,7 @@
 // clang-format off
 static const struct tok_kind_row rows[] = {
     {
-        .name = "gpt2", .pretokenizes = true,
+        .name = "gpt2", .merges = true,
         .defaults = {[TOK_BOS] = 11, [TOK_EOS] = 11, [TOK_EOT] = -1, [TOK_EOM] = -1, [TOK_UNK] = -1, [TOK_SEP] = -1,
                      [TOK_PAD] = -1, [TOK_MASK] = -1},
         .open = tok_bpe_open, .encode = tok_bpe_encode, .piece = tok_bpe_piece,

@@ -34,7 +34,7 @@ enum tok_type tok_type(const struct tokenizer *t, int32_t id) {
 int32_t tok_find_hashed(const struct tokenizer *t, const char *text, size_t len, uint64_t hash) {
     int32_t found = -1;
     uint32_t at = (uint32_t)hash;
-    for (int32_t id; (id = tok_index_next(&t->index, hash, &at)) >= 0;) {
+    for (int32_t id; (id = tok_index_next(&t->texts.index, hash, &at)) >= 0;) {
         struct str s = tok_text_at(&t->texts, (uint32_t)id);
         if (s.len == len && !memcmp(s.ptr, text, len))
             found = id;
@@ -43,7 +43,7 @@ int32_t tok_find_hashed(const struct tokenizer *t, const char *text, size_t len,
 }
 
 int32_t tok_find(const struct tokenizer *t, const char *text, size_t len) {
-    if (!t->row || !len || len > t->max_len)
+    if (!t->row || !len || len > t->texts.max_len)
         return -1;
     return tok_find_hashed(t, text, len, tok_hash(text, len));
 }
