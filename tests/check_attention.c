@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+// Kernel checks of attention over pages: rows that see all of a page, part of it or nothing, pages one after the other.
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/num.h"
+#include "tests/check.h"
+
+struct state {
+    float *m, *s, *acc, *scores, *k32, *v32;
+};
+
+static struct state make_state(struct check_level *l, uint32_t rows, uint32_t dim_k, uint32_t dim_v) {
+    struct state t = {
+        .m = check_alloc(&l->memory, rows * sizeof(float)),
+        .s = check_alloc(&l->memory, rows * sizeof(float)),
+        .acc = check_alloc(&l->memory, (size_t)rows * dim_v * sizeof(float)),
+        .scores = check_alloc(&l->memory, (size_t)ATTEND_ROWS * TAPE_PAGE * sizeof(float)),
+        .k32 = check_alloc(&l->memory, round_up((size_t)TAPE_PAGE * dim_k, 16) * sizeof(float)),
+        .v32 = check_alloc(&l->memory, round_up((size_t)TAPE_PAGE * dim_v, 16) * sizeof(float)),
+    };
+    memset(t.m, 0, rows * sizeof(float));
+    memset(t.s, 0, rows * sizeof(float));
+    memset(t.acc, 0, (size_t)rows * dim_v * sizeof(float));
+    return t;
+}
+
+// A page of keys or values; keys that no row sees hold NaN, as memory of a forgotten history may.
+static void *make_page(struct check_level *l, enum kv_type type, uint32_t dim, uint32_t lo, uint32_t hi) {
+    size_t n = (size_t)TAPE_PAGE * dim;
+    char *page = check_alloc(&l->memory, n * (type == KV_F16 ? 2 : 4));
+    for (size_t i = 0; i < n; i++) {
+        bool seen = i / dim >= lo && i / dim < hi;
+        float v = seen ? 2 * check_float(&l->rng) : NAN;
+        uint16_t h = num_f32_to_f16(v);
+        if (type == KV_F16)
+            memcpy(page + 2 * i, &h, 2);
+        else
+            memcpy(page + 4 * i, &v, 4);
+    }
+    return page;
+}
+
+static struct attend_job make_job(uint32_t rows, const float **q, uint32_t *lo, uint32_t *hi, struct state t) {
+    return (struct attend_job){.rows = rows,
+                               .q = q,
+                               .lo = lo,
+                               .hi = hi,
+                               .m = t.m,
+                               .s = t.s,
+                               .acc = t.acc,
+                               .scores = t.scores,
+                               .k32 = t.k32,
+                               .v32 = t.v32};
+}
+
+// Which keys of the page row r sees, by kind of case.
+static void see(struct check_level *l, uint32_t kind, uint32_t r, uint32_t *lo, uint32_t *hi) {
+    uint32_t a = check_u32(&l->rng) % (TAPE_PAGE + 1), b = check_u32(&l->rng) % (TAPE_PAGE + 1);
+    const uint32_t cases[4][2] = {{0, TAPE_PAGE}, {0, r % TAPE_PAGE + 1}, {a < b ? a : b, a < b ? b : a}, {r, r + 9}};
+    *lo = cases[kind][0];
+    *hi = cases[kind][1] > TAPE_PAGE ? TAPE_PAGE : cases[kind][1];
+}
+
+static void compare(struct check_level *l, uint32_t rows, uint32_t dim_k, uint32_t dim_v, enum kv_type type,
+                    uint32_t kind) {
+    const float *q[ATTEND_ROWS];
+    uint32_t lo[ATTEND_ROWS], hi[ATTEND_ROWS];
+    struct state a = make_state(l, rows, dim_k, dim_v), b = make_state(l, rows, dim_k, dim_v);
+    for (uint32_t r = 0; r < rows && r < ATTEND_ROWS; r++) {
+        static float queries[ATTEND_ROWS][1024];
+        for (uint32_t i = 0; i < dim_k; i++)
+            queries[r][i] = check_float(&l->rng);
+        q[r] = queries[r];
+    }
+    struct attend_job x = make_job(rows, q, lo, hi, a), y = make_job(rows, q, lo, hi, b);
+    x.type = y.type = type;
+    x.dim_k = y.dim_k = dim_k;
+    x.dim_v = y.dim_v = dim_v;
+    x.scale = y.scale = 0.3f;
+    x.softcap = y.softcap = kind == 2 ? 20.0f : 0.0f;
+    for (int page = 0; page < 3; page++) {
+        uint32_t first = TAPE_PAGE, last = 0;
+        for (uint32_t r = 0; r < rows; r++) {
+            see(l, kind, r, &lo[r], &hi[r]);
+            first = lo[r] < hi[r] && lo[r] < first ? lo[r] : first;
+            last = lo[r] < hi[r] && hi[r] > last ? hi[r] : last;
+        }
+        x.k = y.k = make_page(l, type, dim_k, first, last);
+        x.v = y.v = make_page(l, type, dim_v, first, last);
+        l->fast->attend(&x);
+        l->slow->attend(&y);
+    }
+    size_t at;
+    CHECK_MSG(check_same(a.acc, b.acc, (size_t)rows * dim_v, &at), "rows %u dims %u %u kind %u: value %zu", rows, dim_k,
+              dim_v, kind, at);
+    CHECK_MSG(check_same(a.s, b.s, rows, &at), "rows %u dims %u %u kind %u: sum %zu", rows, dim_k, dim_v, kind, at);
+    CHECK_MSG(check_same(a.m, b.m, rows, &at), "rows %u dims %u %u kind %u: maximum %zu", rows, dim_k, dim_v, kind, at);
+    check_free_all(&l->memory);
+}
+
+void check_attention(struct check_level *l) {
+    static const uint32_t dims[][2] = {{64, 64}, {128, 128}, {256, 256}, {80, 80}, {20, 36}, {576, 512}, {8, 8}};
+    static const uint32_t rows[] = {1, 2, 3, 4, 5, 6, 9, 31, 32};
+    if (l->bench)
+        return;
+    for (int type = 0; type < 2; type++) {
+        if (!check_begin(l, l->fast->attend != l->slow->attend, "attend.%s", type == KV_F16 ? "f16" : "f32"))
+            continue;
+        for (size_t d = 0; d < ARRAY_LEN(dims); d++)
+            for (size_t r = 0; r < ARRAY_LEN(rows); r++)
+                for (uint32_t kind = 0; kind < 4; kind++)
+                    compare(l, rows[r], dims[d][0], dims[d][1], (enum kv_type)type, kind);
+    }
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT
+// Kernel checks of the matrix slots: quantizing activations, direct products, panels.
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/check.h"
+
+// What the inputs are filled with: noise, and what makes sums saturate or scales vanish.
+enum fill { FILL_RANDOM, FILL_LARGEST, FILL_SMALLEST, FILL_ZERO, FILL_TINY, FILL_HUGE, N_FILLS };
+
+static void fill_x(struct check_rng *r, enum fill fill, float *x, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        float v = check_float(r);
+        const float values[N_FILLS] = {v, 1.0f, -1.0f, 0.0f, v * 0x1p-120f, v * 0x1p120f};
+        x[i] = values[fill];
+    }
+}
+
+// True when a block's scales are ordinary numbers, so that sums of the largest codes stay finite.
+static bool plain_block(const struct quant_format *f, const char *block) {
+    struct quant_block32 a = {0};
+    struct quant_block256 b = {0};
+    float v[1] = {0};
+    if (f->read32)
+        f->read32(block, &a);
+    else if (f->read256)
+        f->read256(block, &b);
+    else
+        f->read_float(block, v, 1);
+    return isfinite(a.d) && isfinite(a.m) && isfinite(b.d) && isfinite(b.dmin) && isfinite(v[0]);
+}
+
+static void fill_w(struct check_rng *r, enum fill fill, const struct quant_format *f, char *w, size_t size) {
+    for (size_t at = 0; at < size; at += f->block_size) {
+        do {
+            for (size_t i = 0; i < f->block_size; i++)
+                w[at + i] = fill == FILL_LARGEST    ? (char)(check_u32(r) % 4 ? 0x7f : 0xff)
+                            : fill == FILL_SMALLEST ? (char)(check_u32(r) % 4 ? 0x80 : 0x00)
+                                                    : (char)check_u32(r);
+            // Codes at their extremes, scales still free: the first and last four bytes hold them in every format.
+            for (size_t i = 0; i < f->block_size && i < 4; i++)
+                w[at + i] = (char)check_u32(r), w[at + f->block_size - 1 - i] = (char)check_u32(r);
+        } while (!plain_block(f, w + at));
+    }
+}
+
+// A product of the given size: the job for one table, results to y.
+struct product {
+    struct dot_job job;
+    void (*call)(const struct dot_job *j);
+};
+
+static void run_product(void *user) {
+    const struct product *p = user;
+    p->call(&p->job);
+}
+
+static struct dot_job make_job(struct check_level *l, const struct quant_format *f, enum fill fill, size_t n,
+                               uint32_t rows, uint32_t cols, struct quant_layout *layout) {
+    uint64_t row_size = 0;
+    quant_row_size(f, n, &row_size);
+    *layout = quant_act_layout(f->act, n);
+    char *w = check_alloc(&l->memory, row_size * rows);
+    char *x = check_alloc(&l->memory, layout->size * cols);
+    float *row = check_alloc(&l->memory, n * sizeof *row);
+    fill_w(&l->rng, fill, f, w, row_size * rows);
+    for (uint32_t c = 0; c < cols; c++) {
+        fill_x(&l->rng, fill, row, n);
+        quant_act_encode(f->act, row, n, x + c * layout->size);
+    }
+    return (struct dot_job){
+        f,      w,    row_size, rows, x,        layout->size,
+        layout, cols, n,        NULL, rows + 3, check_alloc(&l->memory, kernels_panel_size(n) / 64 * 64)};
+}
+
+#define POISON 12345.0f
+
+static void compare(struct check_level *l, const struct quant_format *f, void (*fast)(const struct dot_job *j),
+                    enum fill fill, size_t n, uint32_t rows, uint32_t cols) {
+    struct quant_layout layout;
+    struct dot_job j = make_job(l, f, fill, n, rows, cols, &layout), k = j;
+    size_t results = j.y_stride * (cols - 1) + rows, at;
+    j.y = check_alloc(&l->memory, results * sizeof(float));
+    k.y = check_alloc(&l->memory, results * sizeof(float));
+    for (size_t i = 0; i < results; i++)
+        j.y[i] = k.y[i] = POISON;
+    fast(&j);
+    l->slow->dot[f->index](&k);
+    if (!check_same(j.y, k.y, results, &at))
+        CHECK_MSG(false, "n %zu rows %u cols %u fill %d: result %zu is %a, scalar %a", n, rows, cols, (int)fill, at,
+                  (double)j.y[at], (double)k.y[at]);
+    check_free_all(&l->memory);
+}
+
+static void compare_all(struct check_level *l, const struct quant_format *f, void (*fast)(const struct dot_job *j)) {
+    static const uint32_t rows[] = {1, 2, 3, 4, 5, 15, 16, 17, 31, 32}, cols[] = {1, 2, 3, 4, 5, 6, 7, 11, 12, 13};
+    static const size_t blocks[] = {1, 2, 3, 5, 7, 8, 9, 15, 16, 18, 33};
+    size_t unit = f->block_len == 1 ? 13 : f->block_len;
+    for (size_t b = 0; b < ARRAY_LEN(blocks); b++)
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+            compare(l, f, fast, (enum fill)((b + i) % N_FILLS), blocks[b] * unit, rows[i],
+                    cols[(b * 3 + i) % ARRAY_LEN(cols)]);
+    for (int fill = 0; fill < N_FILLS; fill++)
+        compare(l, f, fast, (enum fill)fill, 16 * unit, 32, 13);
+}
+
+static void bench_product(struct check_level *l, const struct quant_format *f, void (*fast)(const struct dot_job *j),
+                          const char *slot, uint32_t cols) {
+    struct quant_layout layout;
+    char name[64];
+    struct product p = {make_job(l, f, FILL_RANDOM, 1536, 32, cols, &layout), fast};
+    p.job.y = check_alloc(&l->memory, p.job.y_stride * cols * sizeof(float));
+    double fast_ns = check_time(run_product, &p);
+    p.call = l->slow->dot[f->index];
+    double slow_ns = check_time(run_product, &p);
+    snprintf(name, sizeof name, "%s.%s", slot, f->name);
+    check_report(l, name, fast_ns, slow_ns, 32.0 * (double)p.job.row_size, 2.0 * 32 * 1536 * cols);
+    check_free_all(&l->memory);
+}
+
+static void check_products(struct check_level *l, const struct quant_format *f) {
+    void (*dot)(const struct dot_job *) = l->fast->dot[f->index],
+                                     (*gemm)(const struct dot_job *) = l->fast->gemm[f->index];
+    if (check_begin(l, dot != l->slow->dot[f->index], "dot.%s", f->name)) {
+        if (l->bench)
+            bench_product(l, f, dot, "dot", 1);
+        else
+            compare_all(l, f, dot);
+    }
+    if (check_begin(l, gemm != NULL, "gemm.%s", f->name)) {
+        if (l->bench)
+            bench_product(l, f, gemm, "gemm", 96);
+        else
+            compare_all(l, f, gemm);
+    }
+}
+
+static void check_encode(struct check_level *l, enum quant_act act, const char *name, size_t unit) {
+    if (l->bench || !check_begin(l, l->fast->encode[act] != l->slow->encode[act], "encode.%s", name))
+        return;
+    for (size_t blocks = 1; blocks < 20; blocks++)
+        for (int fill = 0; fill < N_FILLS; fill++) {
+            size_t n = blocks * unit, size = quant_act_layout(act, n).size;
+            float *x = check_alloc(&l->memory, n * sizeof *x);
+            char *a = check_alloc(&l->memory, size), *b = check_alloc(&l->memory, size);
+            fill_x(&l->rng, (enum fill)fill, x, n);
+            if (blocks == 3)
+                x[5] = NAN, x[6] = INFINITY;
+            l->fast->encode[act](x, n, a);
+            l->slow->encode[act](x, n, b);
+            if (blocks != 3)
+                CHECK_MSG(memcmp(a, b, size) == 0, "n %zu fill %d", n, fill);
+            check_free_all(&l->memory);
+        }
+}
+
+void check_matrices(struct check_level *l) {
+    size_t n;
+    const struct quant_format *formats = quant_all(&n);
+    check_encode(l, ACT_Q8, "q8", 32);
+    check_encode(l, ACT_Q8K, "q8k", 256);
+    for (size_t i = 0; i < n; i++)
+        if (formats[i].act != ACT_NONE)
+            check_products(l, &formats[i]);
+}
