@@ -15,7 +15,7 @@ PREFIX ?= /usr/local
 SECONDS ?= 60
 
 # A test program NAME is tests/NAME.c and tests/NAME_*.c, with the helpers and all of pith but main.c.
-TESTS = unit malformed check make_model
+TESTS = unit malformed allocfail check make_model
 HELPERS = $(BUILD)/tests/test.o $(BUILD)/tests/gguf_write.o $(BUILD)/tests/fuzz_gguf.o
 PROGRAMS = $(foreach t,$(TESTS),$(if $(wildcard tests/$(t).c),$(BUILD)/tests/$(t)))
 
@@ -32,9 +32,12 @@ $(BUILD)/%.o: %.c
 define test_program
 $(BUILD)/tests/$(1): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/$(1).c tests/$(1)_*.c)) $(HELPERS) \
                      $(filter-out $(BUILD)/main.o,$(OBJ))
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $$@ $$^ $(LDLIBS)
+	$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(LDLIBS)
 endef
 $(foreach t,$(TESTS),$(eval $(call test_program,$(t))))
+
+# Every allocation of this one passes through functions of its own that can fail.
+$(BUILD)/tests/allocfail: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
 
 -include $(OBJ:.o=.d) $(wildcard $(BUILD)/tests/*.d)
 
@@ -49,7 +52,7 @@ test: tests
 
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 check:
-	$(MAKE) test BUILD=build/sanitize CFLAGS="-O1 -g $(SANITIZE)" SUITES="$(or $(SUITES),unit malformed cli)"
+	$(MAKE) test BUILD=build/sanitize CFLAGS="-O1 -g $(SANITIZE)" SUITES="$(or $(SUITES),unit malformed allocfail cli)"
 
 FUZZ = $(patsubst tests/%.c,build/fuzz/%,$(wildcard tests/fuzz_*.c))
 build/fuzz/%: tests/%.c $(filter-out main.c,$(SRC))
