@@ -131,23 +131,38 @@ static int compare_ids(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+// True when one of the next SCAN logits is above the least kept one. A loop without branches that compilers vectorise.
+#define SCAN 64
+static bool any_above(const float *logits, float least) {
+    int above = 0;
+    for (size_t i = 0; i < SCAN; i++)
+        above |= logits[i] > least;
+    return above != 0;
+}
+
 // The k likeliest ids by one pass with a heap of k: an id that comes later loses against an equal logit, so one
-// comparison with the worst one kept decides nearly always.
+// comparison with the least one kept decides nearly always.
 static void list_best(struct sampler *s, size_t k) {
+    const float *logits = s->logits;
     size_t n = 0, i = 0;
     for (; i < s->n_vocab && n < k; i++)
-        if (s->logits[i] > -INFINITY)
+        if (logits[i] > -INFINITY)
             s->heap[n++] = (uint32_t)i;
     make_heap(s, n, false);
-    for (; i < s->n_vocab; i++) {
-        if (!(s->logits[i] > s->logits[s->heap[0]]))
+    while (i < s->n_vocab) {
+        if (s->n_vocab - i >= SCAN && !any_above(logits + i, logits[s->heap[0]])) {
+            i += SCAN;
             continue;
-        s->heap[0] = (uint32_t)i;
-        sink(s, n, 0, false);
+        }
+        for (size_t end = min_size(i + SCAN, s->n_vocab); i < end; i++)
+            if (logits[i] > logits[s->heap[0]]) {
+                s->heap[0] = (uint32_t)i;
+                sink(s, n, 0, false);
+            }
     }
     qsort(s->heap, n, sizeof *s->heap, compare_ids);
     for (size_t j = 0; j < n; j++)
-        s->list[j] = (struct candidate){(int32_t)s->heap[j], s->logits[s->heap[j]], 0};
+        s->list[j] = (struct candidate){(int32_t)s->heap[j], logits[s->heap[j]], 0};
     s->n = n;
 }
 
@@ -172,10 +187,16 @@ static float weight_of(float logit, float max, float temp) {
     return logit == max ? 1.0f : num_exp((logit - max) / temp);
 }
 
-static void stage_softmax(struct sampler *s) {
+static void weigh(struct sampler *s, float temp) {
     float max = largest(s);
     for (size_t i = 0; i < s->n; i++)
-        s->list[i].weight = weight_of(s->list[i].logit, max, 1);
+        s->list[i].weight = weight_of(s->list[i].logit, max, temp);
+}
+
+// Without top-p and min-p nobody looks at these weights before the temperature replaces them.
+static void stage_softmax(struct sampler *s) {
+    if (s->p.top_p < 1 || s->p.min_p > 0 || s->p.temp == 1)
+        weigh(s, 1);
 }
 
 static double total_weight(const struct sampler *s) {
@@ -199,7 +220,7 @@ static void keep_ids(struct sampler *s, uint32_t *ids, size_t n) {
 // in that order and cannot matter, so it does not enter the heap: without top-k that is the difference between a few
 // hundred candidates and the whole vocabulary.
 static void stage_top_p(struct sampler *s) {
-    if (s->p.top_p >= 1 || s->n < 2)
+    if (s->p.top_p >= 1 || s->n == 0)
         return;
     double goal = (double)s->p.top_p * total_weight(s), sum = 0;
     size_t n = 0;
@@ -220,6 +241,8 @@ static void stage_top_p(struct sampler *s) {
 }
 
 static void stage_min_p(struct sampler *s) {
+    if (s->p.min_p == 0)
+        return;
     size_t kept = 0;
     for (size_t i = 0; i < s->n; i++)
         if (s->list[i].weight >= s->p.min_p)
@@ -228,11 +251,8 @@ static void stage_min_p(struct sampler *s) {
 }
 
 static void stage_temperature(struct sampler *s) {
-    if (s->p.temp == 1 || s->n < 2)
-        return;
-    float max = largest(s);
-    for (size_t i = 0; i < s->n; i++)
-        s->list[i].weight = weight_of(s->list[i].logit, max, s->p.temp);
+    if (s->p.temp != 1 && s->p.temp != 0)
+        weigh(s, s->p.temp);
 }
 
 // In order of application.
