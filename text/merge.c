@@ -14,8 +14,8 @@ bool merge_reserve(struct merge *m, size_t n) {
     size_t cap = max_size(max_size(n, 256), (size_t)m->cap + m->cap / 2);
     merge_free(m);
     m->symbols = malloc(cap * sizeof *m->symbols);
-    m->heap = malloc(cap * 3 * sizeof *m->heap);
-    if (!m->symbols || !m->heap) {
+    m->pairs = malloc(cap * 4 * sizeof *m->pairs);
+    if (!m->symbols || !m->pairs) {
         merge_free(m);
         return false;
     }
@@ -25,9 +25,9 @@ bool merge_reserve(struct merge *m, size_t n) {
 
 void merge_free(struct merge *m) {
     free(m->symbols);
-    free(m->heap);
+    free(m->pairs);
     m->symbols = NULL;
-    m->heap = NULL;
+    m->pairs = NULL;
     m->cap = 0;
 }
 
@@ -85,34 +85,63 @@ static void sift_up(uint64_t *heap, size_t i) {
     heap[i] = x;
 }
 
-static size_t push(struct merge *m, size_t n, uint32_t symbol) {
+static size_t push(const struct merge *m, uint64_t *heap, size_t n, uint32_t symbol) {
     if (symbol == MERGE_NONE || m->symbols[symbol].rank == MERGE_NONE)
         return n;
-    m->heap[n] = (uint64_t)m->symbols[symbol].rank << 32 | symbol;
-    sift_up(m->heap, n);
+    heap[n] = (uint64_t)m->symbols[symbol].rank << 32 | symbol;
+    sift_up(heap, n);
     return n + 1;
 }
 
-// An entry whose symbol has another rank by now is out of date; the right one was pushed when the rank changed. A merge
-// takes one entry and adds at most two, so there are never more than 2 n.
-static void merge_by_heap(struct merge *m) {
+// One pass of a radix sort by 11 bits of the rank, which keeps the order of equal ones.
+static void sort_pass(const uint64_t *from, uint64_t *to, size_t n, unsigned shift) {
+    uint32_t begins[1 << 11] = {0};
+    for (size_t i = 0; i < n; i++)
+        begins[from[i] >> shift & 0x7FF]++;
+    for (uint32_t i = 0, sum = 0; i < ARRAY_LEN(begins); i++) {
+        uint32_t count = begins[i];
+        begins[i] = sum;
+        sum += count;
+    }
+    for (size_t i = 0; i < n; i++)
+        to[begins[from[i] >> shift & 0x7FF]++] = from[i];
+}
+
+// Sorts the pairs there are, listed from left to right, into pairs[0..n). The heap's space serves the passes.
+static size_t sort_pairs(struct merge *m) {
+    uint64_t *a = m->pairs + m->cap, *b = m->pairs;
     size_t n = 0;
     for (uint32_t i = 0; i < m->n; i++)
         if (m->symbols[i].rank != MERGE_NONE)
-            m->heap[n++] = (uint64_t)m->symbols[i].rank << 32 | i;
-    for (size_t i = n / 2; i-- > 0;)
-        sift_down(m->heap, n, i);
-    while (n) {
-        uint64_t top = m->heap[0];
-        m->heap[0] = m->heap[--n];
-        if (n)
-            sift_down(m->heap, n, 0);
-        uint32_t left = (uint32_t)top;
-        if (m->symbols[left].rank != top >> 32)
+            a[n++] = (uint64_t)m->symbols[i].rank << 32 | i;
+    sort_pass(a, b, n, 32);
+    sort_pass(b, a, n, 43);
+    sort_pass(a, b, n, 54);
+    return n;
+}
+
+// The pairs of the beginning are taken in sorted order, those that merges make from a heap, whichever is lower. An
+// entry whose symbol has another rank by now is out of date; the right one was pushed when the rank changed. A merge
+// takes one entry and adds at most two, so the heap never holds more than 2 n.
+static void merge_by_heap(struct merge *m) {
+    uint64_t *sorted = m->pairs, *heap = m->pairs + m->cap;
+    size_t n_sorted = sort_pairs(m), at = 0, n = 0;
+    while (at < n_sorted || n) {
+        bool from_heap = at == n_sorted || (n && heap[0] < sorted[at]);
+        uint64_t lowest = from_heap ? heap[0] : sorted[at];
+        if (from_heap) {
+            heap[0] = heap[--n];
+            if (n)
+                sift_down(heap, n, 0);
+        } else {
+            at++;
+        }
+        uint32_t left = (uint32_t)lowest;
+        if (m->symbols[left].rank != lowest >> 32)
             continue;
         join(m, left);
-        n = push(m, n, left);
-        n = push(m, n, m->symbols[left].prev);
+        n = push(m, heap, n, left);
+        n = push(m, heap, n, m->symbols[left].prev);
     }
 }
 

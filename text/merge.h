@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Merging of neighbours: a text cut into symbols, and a rule that ranks pairs of neighbours. The pair with the lowest
 // rank is merged, the leftmost first among equals, until no pair has a rank. A short text is scanned for its lowest
-// rank each time; a long one keeps its pairs in a heap, so n symbols take O(n log n).
+// rank each time; of a long one the pairs are sorted, and those that merging makes go into a heap: n symbols take O(n
+// log n).
 #pragma once
 
 #include "base/base.h"
@@ -18,7 +19,7 @@ struct merge_symbol {
 struct merge {
     struct merge_symbol *symbols;
     uint32_t n, cap;
-    uint64_t *heap; // [cap * 3]: rank << 32 | symbol
+    uint64_t *pairs; // [cap * 4]: rank << 32 | symbol; sorted ones, then a heap
     const char *text;
     const void *user;
     // The rank of the pair (left, right). May fill in hashes that are 0.

@@ -62,15 +62,21 @@ struct tok_merges {
 // Read the arrays and index them. Arrays that are too large, and texts that were chosen to collide, are errors that
 // name the key.
 bool tok_texts_open(struct tok_texts *x, struct arena *a, const struct gguf_value *v, const char *key, struct err *e);
+// Indexes some of the texts: numbers[0..n), ascending.
+bool tok_some_open(struct tok_index *x, struct arena *a, const struct tok_texts *texts, const uint32_t *numbers,
+                   uint32_t n, struct err *e);
 bool tok_merges_open(struct tok_merges *x, struct arena *a, const struct gguf_value *v, const char *key, struct err *e);
 
-// Special tokens: which lengths those have that begin with a byte, longest first.
+// Special tokens: a small table of their own, and which lengths those have that begin with a byte, longest first.
 struct tok_special {
+    struct tok_index index;
     uint32_t n;               // special tokens
+    uint32_t max_len;         // of their texts
     uint64_t short_lens[256]; // bit L: one of L bytes, 1 <= L < 64
     uint32_t *long_lens;      // other lengths, descending
     uint32_t n_long;
-    uint8_t *pairs; // [8192] bit set of the first two bytes of those of 2 and more bytes
+    uint8_t *pairs;      // [8192] bit set of the first two bytes of those of 2 and more bytes
+    bool runs_only[256]; // those that begin with this byte twice consist of nothing else
 };
 
 enum tok_flag { TOK_ADD_BOS = 1, TOK_ADD_EOS = 2, TOK_SPACE_PREFIX = 4 };
@@ -139,7 +145,8 @@ static inline bool tok_is_plain(const struct tokenizer *t, int32_t id) {
     return t->types[id] != TOK_CONTROL && t->types[id] != TOK_UNKNOWN;
 }
 
-int32_t tok_find_hashed(const struct tokenizer *t, const char *text, size_t len, uint64_t hash);
+int32_t tok_find_hashed(const struct tokenizer *t, const struct tok_index *x, const char *text, size_t len,
+                        uint64_t hash);
 // The id of a text among the plain tokens, or -1.
 int32_t tok_find_plain(const struct tokenizer *t, const char *text, size_t len);
 float tok_score(const struct tokenizer *t, int32_t id);

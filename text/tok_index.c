@@ -109,6 +109,18 @@ bool tok_texts_open(struct tok_texts *x, struct arena *a, const struct gguf_valu
     return true;
 }
 
+bool tok_some_open(struct tok_index *x, struct arena *a, const struct tok_texts *texts, const uint32_t *numbers,
+                   uint32_t n, struct err *e) {
+    ERR_FORWARD(index_open(x, a, n, texts->n, e));
+    struct batch batch = {.index = x, .budget = (uint64_t)n * 64 + 1024};
+    bool fits = true;
+    for (uint32_t i = 0; i < n && fits; i++) {
+        struct str s = tok_text_at(texts, numbers[i]);
+        fits = !s.len || batch_put(&batch, tok_hash_prefixed(s.ptr, s.len), numbers[i]);
+    }
+    return (fits && batch_flush(&batch)) || err_set(e, ERR_INPUT, "special tokens: too many equal or colliding texts");
+}
+
 bool tok_merges_open(struct tok_merges *x, struct arena *a, const struct gguf_value *v, const char *key,
                      struct err *e) {
     ERR_IF(v->count > TOK_MAX_VOCAB, e, ERR_INPUT, "key '%s': %llu entries, at most %u are supported", key,

@@ -43,36 +43,46 @@ static int descending(const void *a, const void *b) {
 }
 
 static void note_special(struct tok_special *s, struct str text) {
-    if (!text.len)
-        return;
+    unsigned char first = (unsigned char)text.ptr[0];
+    s->max_len = text.len > s->max_len ? (uint32_t)text.len : s->max_len;
     if (text.len >= 2)
         s->pairs[pair_of(text.ptr) / 8] |= (uint8_t)(1 << pair_of(text.ptr) % 8);
+    if (text.len >= 2 && text.ptr[1] == text.ptr[0] && memcmp(text.ptr, text.ptr + 1, text.len - 1) != 0)
+        s->runs_only[first] = false;
     if (text.len < 64)
-        s->short_lens[(unsigned char)text.ptr[0]] |= (uint64_t)1 << text.len;
+        s->short_lens[first] |= (uint64_t)1 << text.len;
     else
         s->long_lens[s->n_long++] = (uint32_t)text.len;
-    s->n++;
 }
 
-bool tok_special_open(struct tokenizer *t, struct err *e) {
-    struct tok_special *s = &t->special;
-    uint32_t n_long = 0;
-    for (uint32_t id = 0; id < t->texts.n; id++)
-        n_long += is_special(t->types[id]) && tok_text_at(&t->texts, id).len >= 64;
-    s->pairs = arena_alloc(&t->arena, 8192, 1);
-    s->long_lens = arena_alloc(&t->arena, n_long, sizeof *s->long_lens);
-    if (!s->pairs || !s->long_lens)
-        return err_memory(e, 8192 + n_long * sizeof *s->long_lens, "special tokens");
-    for (uint32_t id = 0; id < t->texts.n; id++)
-        if (is_special(t->types[id]))
-            note_special(s, tok_text_at(&t->texts, id));
-    qsort(s->long_lens, s->n_long, sizeof *s->long_lens, descending);
+static void sort_long_lens(struct tok_special *s) {
     uint32_t kept = 0;
+    qsort(s->long_lens, s->n_long, sizeof *s->long_lens, descending);
     for (uint32_t i = 0; i < s->n_long; i++)
         if (!i || s->long_lens[i] != s->long_lens[i - 1])
             s->long_lens[kept++] = s->long_lens[i];
     s->n_long = kept;
-    return true;
+}
+
+bool tok_special_open(struct tokenizer *t, struct err *e) {
+    struct tok_special *s = &t->special;
+    for (uint32_t id = 0; id < t->texts.n; id++)
+        s->n += is_special(t->types[id]);
+    uint32_t *ids = arena_alloc(&t->arena, s->n, sizeof *ids), n = 0;
+    s->long_lens = arena_alloc(&t->arena, s->n, sizeof *s->long_lens);
+    s->pairs = arena_alloc(&t->arena, 8192, 1);
+    if (!ids || !s->pairs || !s->long_lens)
+        return err_memory(e, 8192 + s->n * 2 * sizeof *ids, "special tokens");
+    memset(s->runs_only, true, sizeof s->runs_only);
+    for (uint32_t id = 0; n < s->n; id++) {
+        if (!is_special(t->types[id]))
+            continue;
+        ids[n++] = id;
+        if (tok_text_at(&t->texts, id).len)
+            note_special(s, tok_text_at(&t->texts, id));
+    }
+    sort_long_lens(s);
+    return tok_some_open(&s->index, &t->arena, &t->texts, ids, n, e);
 }
 
 static bool is_trusted(const struct tok_input *in, size_t begin, size_t end) {
@@ -90,21 +100,31 @@ static bool is_trusted(const struct tok_input *in, size_t begin, size_t end) {
 // The special token of exactly these bytes, if it may be one here; or -1.
 static int32_t special_here(const struct search *s, size_t at, size_t len) {
     const struct tokenizer *t = s->w->t;
-    int32_t id = tok_find(t, s->in->text + at, len);
-    if (id < 0 || !is_special(t->types[id]))
+    const char *text = s->in->text + at;
+    int32_t id = tok_find_hashed(t, &t->special.index, text, len, tok_hash(text, len));
+    if (id < 0)
         return -1;
     return t->types[id] == TOK_USER_DEFINED || is_trusted(s->in, at, at + len) ? id : -1;
+}
+
+static size_t run_length(const char *text, size_t most) {
+    size_t n = 1;
+    while (n < most && text[n] == *text)
+        n++;
+    return n;
 }
 
 // The length of the longest special token of at most `most` bytes at a place, or 0.
 static size_t longest(const struct search *s, size_t at, size_t most) {
     const struct tok_special *special = &s->w->t->special;
     const char *text = s->in->text + at;
-    most = min_size(most, s->in->len - at);
+    most = min_size(min_size(most, special->max_len), s->in->len - at);
     uint64_t lens = special->short_lens[(unsigned char)*text];
     bool more = most >= 2 && special->pairs[pair_of(text) / 8] >> pair_of(text) % 8 & 1;
     if (!more)
         return lens & 2 && most && special_here(s, at, 1) >= 0 ? 1 : 0;
+    if (text[0] == text[1] && special->runs_only[(unsigned char)*text])
+        most = run_length(text, most);
     for (uint32_t i = 0; i < special->n_long; i++)
         if (special->long_lens[i] <= most && special_here(s, at, special->long_lens[i]) >= 0)
             return special->long_lens[i];

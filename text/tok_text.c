@@ -31,10 +31,11 @@ enum tok_type tok_type(const struct tokenizer *t, int32_t id) {
 }
 
 // Of several tokens with one text the last counts: it was put into the table behind the others.
-int32_t tok_find_hashed(const struct tokenizer *t, const char *text, size_t len, uint64_t hash) {
+int32_t tok_find_hashed(const struct tokenizer *t, const struct tok_index *x, const char *text, size_t len,
+                        uint64_t hash) {
     int32_t found = -1;
     uint32_t at = (uint32_t)hash;
-    for (int32_t id; (id = tok_index_next(&t->texts.index, hash, &at)) >= 0;) {
+    for (int32_t id; (id = tok_index_next(x, hash, &at)) >= 0;) {
         struct str s = tok_text_at(&t->texts, (uint32_t)id);
         if (s.len == len && !memcmp(s.ptr, text, len))
             found = id;
@@ -45,7 +46,7 @@ int32_t tok_find_hashed(const struct tokenizer *t, const char *text, size_t len,
 int32_t tok_find(const struct tokenizer *t, const char *text, size_t len) {
     if (!t->row || !len || len > t->texts.max_len)
         return -1;
-    return tok_find_hashed(t, text, len, tok_hash(text, len));
+    return tok_find_hashed(t, &t->texts.index, text, len, tok_hash(text, len));
 }
 
 int32_t tok_find_plain(const struct tokenizer *t, const char *text, size_t len) {
