@@ -50,8 +50,9 @@ static void finish(const struct tape_attend *a, const struct piece *p, const str
     uint32_t dim = a->kv->dim_v;
     for (uint32_t r = 0; r < p->n; r++) {
         float *y = a->y + ((size_t)p->token[r] * a->heads + p->head[r]) * dim;
+        float inverse = 1.0f / j->s[r];
         for (uint32_t i = 0; i < dim; i++)
-            y[i] = j->acc[(size_t)r * dim + i] / j->s[r];
+            y[i] = j->acc[(size_t)r * dim + i] * inverse;
     }
 }
 

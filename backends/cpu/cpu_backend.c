@@ -30,8 +30,8 @@ static void run_norm(struct cpu_backend *cpu, const struct tape_op *op, uint32_t
 
 static void rotate(float *a, float *b, float cosine, float sine) {
     float x = *a, y = *b;
-    *a = num_fma(x, cosine, -(y * sine));
-    *b = num_fma(x, sine, y * cosine);
+    *a = x * cosine - y * sine;
+    *b = x * sine + y * cosine;
 }
 
 static void run_rope(struct cpu_backend *cpu, const struct tape_op *op, uint32_t row) {
