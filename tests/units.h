@@ -4,4 +4,6 @@ UNIT(json)
 UNIT(gguf)
 UNIT(sample)
 UNIT(opt)
+UNIT(utf8)
+UNIT(tok)
 #undef UNIT
