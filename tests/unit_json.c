@@ -172,6 +172,7 @@ static const struct rejected reject[] = {
     {"\"\\uD800x\"", "half of a surrogate pair", 0},
     {"\"\\uD800\\n\"", "half of a surrogate pair", 0},
     {"\"\\uD800\\u0041\"", "\\uD800 is half of a surrogate pair", 0},
+    {"\"\\uD800\\uE000\"", "half of a surrogate pair", 0},
     {"\"\\uD800\\uD800\"", "half of a surrogate pair", 0},
     {"\"\\uDC00\\uD800\"", "\\uDC00 is half of a surrogate pair", 0},
     {"\"\\uD800\\u", "four hexadecimal digits", 0},
