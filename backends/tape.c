@@ -26,6 +26,10 @@ void tape_embed(struct tape *t, const struct weight *table, const int32_t *ids, 
     emit(t, (struct tape_op){TAPE_EMBED, .embed = {table, ids, y, scale}});
 }
 
+void tape_angles(struct tape *t, struct tape_angles a) {
+    emit(t, (struct tape_op){TAPE_ANGLES, .angles = a});
+}
+
 void tape_norm(struct tape *t, const float *x, const float *w, uint32_t groups, uint32_t len, float eps, float *y) {
     emit(t, (struct tape_op){TAPE_NORM, .norm = {x, w, y, groups, len, eps}});
 }
@@ -70,6 +74,7 @@ void tape_softcap(struct tape *t, float *x, uint32_t len, float cap) {
 }
 
 const char *tape_name(enum tape_code code) {
-    static const char *const names[] = {"embed", "norm", "matmul", "rope", "store", "attend", "glu", "add", "softcap"};
+    static const char *const names[] = {"embed", "angles", "norm", "matmul", "rope",
+                                        "store", "attend", "glu",  "add",    "softcap"};
     return names[code];
 }

@@ -45,6 +45,7 @@ enum activation { ACTIVATION_SILU, ACTIVATION_GELU };
 
 enum tape_code {
     TAPE_EMBED,
+    TAPE_ANGLES,
     TAPE_NORM,
     TAPE_MATMUL,
     TAPE_ROPE,
@@ -60,6 +61,15 @@ struct tape_embed {
     const struct weight *table;
     const int32_t *ids;
     float *y; // [rows][table->cols]
+    float scale;
+};
+
+// The table that rope reads: row r holds cosine and sine of (pos + r) * theta[i] for i < half, times scale: half
+// cosines, then half sines.
+struct tape_angles {
+    const double *theta; // radians per position
+    float *table;        // [rows][2 * half]
+    uint32_t half, pos;
     float scale;
 };
 
@@ -79,7 +89,7 @@ struct tape_matmul {
     float *y[TAPE_MAX_MATRICES]; // [rows][w->rows]
 };
 
-// Rotates the first `rot` elements of every head in place. table[row] holds rot / 2 cosines, then rot / 2 sines.
+// Rotates the first `rot` elements of every head in place by the angles of a table with half = rot / 2.
 struct tape_rope {
     float *x; // [rows][heads * dim]
     const float *table;
@@ -131,6 +141,7 @@ struct tape_op {
     uint32_t rows;
     union {
         struct tape_embed embed;
+        struct tape_angles angles;
         struct tape_norm norm;
         struct tape_matmul matmul;
         struct tape_rope rope;
@@ -154,6 +165,7 @@ bool tape_open(struct tape *t, struct arena *a, size_t cap, struct err *e);
 void tape_clear(struct tape *t, uint32_t rows);
 
 void tape_embed(struct tape *t, const struct weight *table, const int32_t *ids, float scale, float *y);
+void tape_angles(struct tape *t, struct tape_angles a);
 void tape_norm(struct tape *t, const float *x, const float *w, uint32_t groups, uint32_t len, float eps, float *y);
 void tape_matmul(struct tape *t, const float *x, const struct weight *w, float *y);
 void tape_matmul2(struct tape *t, const float *x, const struct weight *w0, float *y0, const struct weight *w1,

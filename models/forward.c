@@ -46,6 +46,10 @@ size_t model_tape_cap(const struct model *m) {
     return 20 * (size_t)m->shape.n_layers + 8;
 }
 
+static void emit_angles(const struct model *m, struct tape *t, const struct rope *r, uint32_t pos, float *table) {
+    tape_angles(t, (struct tape_angles){r->theta, table, m->rot / 2, pos, r->scale});
+}
+
 static void emit_attention(const struct model *m, struct tape *t, const struct model_layer *l,
                            const struct kv_layer *kv, uint32_t pos, const struct buffers *b) {
     const struct model_shape *s = &m->shape;
@@ -79,11 +83,10 @@ static void emit_ffn(const struct model *m, struct tape *t, const struct model_l
 
 float *model_forward(const struct model *m, struct tape *t, const struct model_batch *batch) {
     struct buffers b = lay_out(m, batch->rows, batch->activations);
-    rope_table(m, &m->rope, batch->pos, batch->rows, b.rope);
-    if (m->arch->window_period)
-        rope_table(m, &m->rope_window, batch->pos, batch->rows, b.rope_window);
-
     tape_clear(t, batch->rows);
+    emit_angles(m, t, &m->rope, batch->pos, b.rope);
+    if (m->arch->window_period)
+        emit_angles(m, t, &m->rope_window, batch->pos, b.rope_window);
     tape_embed(t, &m->embed, batch->ids, m->embed_scale, b.x);
     for (uint32_t i = 0; i < m->shape.n_layers; i++) {
         emit_attention(m, t, &m->layers[i], &batch->kv[i], batch->pos, &b);

@@ -26,7 +26,7 @@ struct arch {
 // Rotary frequencies of one kind of layer: theta[i] in radians per position, and a factor on sine and cosine.
 struct rope {
     double *theta; // [rot / 2]
-    double scale;
+    float scale;
 };
 
 struct model_layer {
@@ -53,8 +53,6 @@ struct model {
 
 // The rotary settings of the file (models/rope.c).
 bool rope_init(struct model *m, struct err *e);
-// A table for tape_rope: [rows][rot] cosines and sines from position pos on.
-void rope_table(const struct model *m, const struct rope *r, uint32_t pos, uint32_t rows, float *table);
 
 // Reading the file (models/bind.c): keys get the architecture's prefix, `%` in a tensor's name the layer.
 bool bind_u32(const struct model *m, const char *key, bool required, uint32_t *out, struct err *e);

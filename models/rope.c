@@ -62,7 +62,7 @@ static void apply_yarn(const struct model *m, const struct scaling *s, double ba
         double mix = (1 - yarn_ramp(i, low, high)) * ext;
         r->theta[i] = r->theta[i] / s->factor * (1 - mix) + r->theta[i] * mix;
     }
-    r->scale = s->attn_factor * (1 + 0.1 * num_log(s->factor));
+    r->scale = s->attn_factor * (float)(1 + 0.1 * num_log(s->factor));
 }
 
 static bool init_one(struct model *m, struct rope *r, double base, const struct scaling *s, const float *divisors,
@@ -100,15 +100,4 @@ bool rope_init(struct model *m, struct err *e) {
         ERR_FORWARD(bind_vector(m, "rope_freqs", 0, m->rot / 2, false, &divisors, e));
     ERR_FORWARD(init_one(m, &m->rope, base, &scaling, divisors, e));
     return init_one(m, &m->rope_window, base_window, &plain, NULL, e);
-}
-
-void rope_table(const struct model *m, const struct rope *r, uint32_t pos, uint32_t rows, float *table) {
-    uint32_t half = m->rot / 2;
-    for (uint32_t row = 0; row < rows; row++, table += m->rot)
-        for (uint32_t i = 0; i < half; i++) {
-            float sine, cosine;
-            num_sincos((double)(pos + row) * r->theta[i], &sine, &cosine);
-            table[i] = cosine * (float)r->scale;
-            table[half + i] = sine * (float)r->scale;
-        }
 }

@@ -21,6 +21,18 @@ static void run_embed(struct cpu_backend *cpu, const struct tape_op *op, uint32_
             y[i] *= o->scale;
 }
 
+static void run_angles(struct cpu_backend *cpu, const struct tape_op *op, uint32_t row) {
+    const struct tape_angles *o = &op->angles;
+    float *table = o->table + (size_t)row * 2 * o->half;
+    (void)cpu;
+    for (uint32_t i = 0; i < o->half; i++) {
+        float sine, cosine;
+        num_sincos((double)(o->pos + row) * o->theta[i], &sine, &cosine);
+        table[i] = cosine * o->scale;
+        table[o->half + i] = sine * o->scale;
+    }
+}
+
 static void run_norm(struct cpu_backend *cpu, const struct tape_op *op, uint32_t row) {
     const struct tape_norm *o = &op->norm;
     size_t at = (size_t)row * o->groups * o->len;
@@ -93,9 +105,10 @@ static const struct {
     void (*row)(struct cpu_backend *cpu, const struct tape_op *op, uint32_t row);
     void (*pieces)(struct cpu_backend *cpu, const struct tape_op *op, unsigned thread);
 } table[] = {
-    [TAPE_EMBED] = {run_embed, NULL}, [TAPE_NORM] = {run_norm, NULL},   [TAPE_MATMUL] = {NULL, cpu_matmul},
-    [TAPE_ROPE] = {run_rope, NULL},   [TAPE_STORE] = {run_store, NULL}, [TAPE_ATTEND] = {NULL, cpu_attend},
-    [TAPE_GLU] = {run_glu, NULL},     [TAPE_ADD] = {run_add, NULL},     [TAPE_SOFTCAP] = {run_softcap, NULL},
+    [TAPE_EMBED] = {run_embed, NULL},     [TAPE_ANGLES] = {run_angles, NULL}, [TAPE_NORM] = {run_norm, NULL},
+    [TAPE_MATMUL] = {NULL, cpu_matmul},   [TAPE_ROPE] = {run_rope, NULL},     [TAPE_STORE] = {run_store, NULL},
+    [TAPE_ATTEND] = {NULL, cpu_attend},   [TAPE_GLU] = {run_glu, NULL},       [TAPE_ADD] = {run_add, NULL},
+    [TAPE_SOFTCAP] = {run_softcap, NULL},
 };
 
 // Thread 0 alone reads the caller's flag and passes it on through the barrier, so that all threads stop at one place.
