@@ -85,8 +85,14 @@ const struct quant_format *quant_all(size_t *n);
 // Bytes of a row of n elements: false when n is not a multiple of the block or the size overflows.
 bool quant_row_size(const struct quant_format *f, uint64_t n, uint64_t *size);
 
-// n elements (a multiple of block_len) of a row, decoded to float32. The format has a reader (act is not ACT_NONE).
+// n elements (a multiple of block_len) of a row, decoded to float32. The format has a reader.
 void quant_decode(const struct quant_format *f, const void *row, float *out, size_t n);
+// Encodes n elements (a multiple of block_len) with the weights of importance of the elements (NULL: all the same).
+// False, with *bad the index, when x holds a value that is not finite or larger than the format can hold; the row then
+// is undefined. The format has an encoder (quant_can_encode). The bytes depend on the arguments alone.
+bool quant_encode(const struct quant_format *f, const float *x, const float *importance, size_t n, void *row,
+                  size_t *bad);
+bool quant_can_encode(const struct quant_format *f);
 // The dot product of a row of n elements with one activation vector of the format's kind.
 float quant_dot(const struct quant_format *f, const void *row, const struct quant_vec *x, size_t n);
 
