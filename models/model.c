@@ -54,7 +54,7 @@ static bool read_ranges(const struct model *m, const struct range_row *rows, siz
 #define MAX_LAYERS 1024
 #define MAX_WIDTH (1u << 20)
 #define MAX_HEADS 1024
-#define MAX_HEAD_DIM 1024
+#define MAX_HEAD_DIM 1024 // ATTEND_MAX_DIM of the CPU backend
 #define MAX_CTX (1u << 28)
 
 static bool read_shape(struct model *m, struct err *e) {

@@ -3,7 +3,7 @@
 // Both the direct kernels and the panels are made from these. Included between avx512_begin.h and avx512_end.h.
 #pragma once
 
-#include "backends/cpu/avx512_math.h"
+#include "backends/cpu/v16_avx512.h"
 #include "quant/blocks.h"
 
 // Formats of 32 elements: two blocks, at b and behind it.

@@ -8,16 +8,16 @@
 #include "backends/cpu/avx512_begin.h"
 #include "backends/cpu/avx512_codes.h"
 
-// How far ahead of the weights in use memory is asked for. Rows follow each other in the file, so running ahead of a row
-// is running into the next one; the hardware's own prefetch stops at every page and sees four rows as four streams.
-#define AHEAD 4096
-
-// Asks for the lines of `size` bytes at p + AHEAD.
+// Asks for the lines of [p, p + size) ahead of their use. Rows follow each other in the file, so running ahead of a row is
+// running into the next one; the hardware's own prefetch stops at every page and sees four rows as four streams.
 INLINE void prefetch(const char *p, size_t size)
 {
     for (size_t i = 0; i < size; i += 64)
-        _mm_prefetch(p + AHEAD + i, _MM_HINT_T0);
+        _mm_prefetch(p + i, _MM_HINT_T1);
 }
+
+// Rows of formats of 32 are read one after the other, this far behind the prefetch.
+#define AHEAD 4096
 
 // One column of activations; the part past the last eight whole blocks lies in a padded copy.
 struct column {
@@ -72,7 +72,7 @@ INLINE float row_dot(const struct format32 f, const char *w, const struct column
     __m256 acc = _mm256_setzero_ps();
     for (; b + 8 <= blocks; b += 8) {
         const struct column at = {x.q + 32 * b, x.d + b, x.s + b, x.bs + 2 * b};
-        prefetch(w + b * f.block_size, 8 * f.block_size);
+        prefetch(w + b * f.block_size + AHEAD, 8 * f.block_size);
         acc = add_blocks(f, acc, w + b * f.block_size, at, 0xff);
     }
     if (b < blocks) {
@@ -167,12 +167,13 @@ INLINE __m128 halves4(const char *const w[ROWS], size_t at) {
 }
 
 // Four rows times one column; acc[b mod 8] holds the four rows' partial sums.
-INLINE __m128 rows_dot256(const struct format256 f, const char *const row[ROWS], const struct quant_vec *x, size_t n) {
+INLINE __m128 rows_dot256(const struct format256 f, const char *const row[ROWS], const struct quant_vec *x, size_t n,
+                           size_t ahead) {
     __m128 acc[8];
     UNROLL for (int i = 0; i < 8; i++) acc[i] = _mm_setzero_ps();
     for (size_t b = 0; b < n / 256; b++) {
         const char *w[ROWS];
-        prefetch(row[0] + b * ROWS * f.block_size, ROWS * f.block_size);
+        prefetch(row[0] + ahead + b * ROWS * f.block_size, ROWS * f.block_size);
         __m512i q[4], sum[ROWS], bs = _mm512_cvtepi16_epi32(_mm256_loadu_si256((const void *)(x->bs + 16 * b)));
         UNROLL for (int c = 0; c < 4; c++) q[c] = _mm512_loadu_si512(x->q + 256 * b + 64 * c);
         UNROLL for (int r = 0; r < ROWS; r++) {
@@ -202,7 +203,7 @@ INLINE void dot256(const struct format256 f, const struct dot_job *j) {
             row[i] = j->w + (r + (i < rows ? i : rows - 1)) * j->row_size;
         for (uint32_t c = 0; c < j->cols; c++) {
             const struct quant_vec x = quant_act_vec(j->layout, j->x + c * j->x_stride);
-            __m128 v = rows_dot256(f, row, &x, j->n);
+            __m128 v = rows_dot256(f, row, &x, j->n, ROWS * j->row_size);
             _mm_mask_storeu_ps(j->y + c * j->y_stride + r, (__mmask8)((1u << rows) - 1), v);
         }
     }
@@ -250,7 +251,7 @@ INLINE void float_tile(float_reader *read, const char *const row[ROWS], const fl
             UNROLL for (int r = 0; r < ROWS; r++) sum[r][c] = _mm512_mask3_fmadd_ps(w[r], v, sum[r][c], m);
         }
     }
-    UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int c = 0; c < cols; c++) out[r][c] = sum16(sum[r][c]);
+    UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int c = 0; c < cols; c++) out[r][c] = sum8(v16_halves(sum[r][c]));
 }
 
 INLINE void dot_float(float_reader *read, const struct dot_job *j) {

@@ -43,6 +43,7 @@ struct attend_job {
 };
 
 #define ATTEND_ROWS 32
+#define ATTEND_MAX_DIM 1024 // of a head
 
 struct kernels {
     const char *level;

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: MIT
+// What follows is compiled for AVX2 with FMA and F16C, whatever the flags say. Closed by avx2_end.h.
+#include <immintrin.h>
+
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))),  \
+                             apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma,f16c")
+#endif

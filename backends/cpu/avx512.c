@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+// The AVX-512 level: the shared operations in its vectors, and its matrix products.
+#include "backends/cpu/avx512.h"
+
+#include <string.h>
+
+#include "backends/cpu/avx512_begin.h"
+#include "backends/cpu/v16_avx512.h"
+
+#include "backends/cpu/attend_v16.h"
+#include "backends/cpu/avx512_end.h"
+
+void kernels_fill_avx512(struct kernels *k)
+{
+    fill_ops(k);
+    k->attend = attend;
+    avx512_fill_dot(k);
+    avx512_fill_gemm(k);
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+// The small operations of a level, written once in vectors of sixteen floats: quantizing activations, norms, gated
+// activations, conversion to half precision. A level includes its v16_*.h, then this, and fills its slots.
+#pragma once
+
+#include "backends/cpu/kernels.h"
+
+// Vectors of 16 with a shorter last one: loads and stores of min(16, n).
+INLINE v16 load_some(const float *p, size_t n)
+{
+    return n < 16 ? v16_load_n(p, n) : v16_load(p);
+}
+
+INLINE void store_some(float *p, v16 a, size_t n)
+{
+    if (n < 16)
+        v16_store_n(p, a, n);
+    else
+        v16_store(p, a);
+}
+
+// The tree of quant_sum16.
+INLINE float sum16(v16 a)
+{
+    return sum8(v16_halves(a));
+}
+
+// num_exp, lane by lane.
+INLINE v16 exp16(v16 x)
+{
+    const v16 magic = v16_set1(NUM_MAGIC), one = v16_set1(1.0f);
+    x = v16_max(v16_set1(NUM_EXP_MIN), v16_min(v16_set1(NUM_EXP_MAX), x));
+    v16 shifted = v16_fma(x, v16_set1(NUM_LOG2E), magic);
+    v16 n = v16_sub(shifted, magic);
+    v16 r = v16_fma(n, v16_set1(-NUM_LN2_LO), v16_fma(n, v16_set1(-NUM_LN2_HI), x));
+    v16 p = v16_fma(v16_set1(NUM_EXP_C6), r, v16_set1(NUM_EXP_C5));
+    p = v16_fma(p, r, v16_set1(NUM_EXP_C4));
+    p = v16_fma(p, r, v16_set1(NUM_EXP_C3));
+    p = v16_fma(p, r, v16_set1(NUM_EXP_C2));
+    p = v16_fma(p, r, one);
+    p = v16_fma(p, r, one);
+    return v16_times_power(p, shifted);
+}
+
+// One block of `vectors` times 16 elements; returns its scale.
+INLINE float encode_block(const float *x, int vectors, int8_t *q, int16_t *bs)
+{
+    v16 top = v16_set1(0.0f);
+    for (int i = 0; i < vectors; i++)
+        top = v16_max(v16_abs(v16_load(x + 16 * i)), top);
+    float t = v16_largest(top);
+    v16 inverse = v16_set1(t > 0x1p-100f ? 127.0f / t : 0.0f);
+    for (int i = 0; i < vectors; i++) {
+        v16 v = v16_mul(v16_load(x + 16 * i), inverse);
+        v = v16_min(v16_max(v, v16_set1(-127.0f)), v16_set1(127.0f));
+        bs[i] = (int16_t)v16_store_i8(q + 16 * i, v);
+    }
+    return t > 0x1p-100f ? t / 127.0f : 0.0f;
+}
+
+static void encode_q8(const float *x, size_t n, void *record)
+{
+    const struct quant_layout l = quant_act_layout(ACT_Q8, n);
+    int8_t *q = (int8_t *)record + l.q;
+    float *d = (float *)(void *)((char *)record + l.d), *s = (float *)(void *)((char *)record + l.s);
+    int16_t *bs = (int16_t *)(void *)((char *)record + l.bs);
+    for (size_t b = 0; b < n / 32; b++) {
+        d[b] = encode_block(x + 32 * b, 2, q + 32 * b, bs + 2 * b);
+        s[b] = d[b] * (float)(bs[2 * b] + bs[2 * b + 1]);
+    }
+}
+
+static void encode_q8k(const float *x, size_t n, void *record)
+{
+    const struct quant_layout l = quant_act_layout(ACT_Q8K, n);
+    int8_t *q = (int8_t *)record + l.q;
+    float *d = (float *)(void *)((char *)record + l.d);
+    int16_t *bs = (int16_t *)(void *)((char *)record + l.bs);
+    for (size_t b = 0; b < n / 256; b++)
+        d[b] = encode_block(x + 256 * b, 16, q + 256 * b, bs + 16 * b);
+}
+
+static void norm(const float *x, const float *w, size_t n, float eps, float *y)
+{
+    v16 sum = v16_set1(0.0f);
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        sum = v16_fma(v16_load(x + i), v16_load(x + i), sum);
+    v16 rest = v16_load_n(x + i, n - i);
+    sum = v16_pick((1u << (n - i)) - 1, v16_fma(rest, rest, sum), sum);
+    v16 inverse = v16_set1(1.0f / num_sqrt(sum16(sum) / (float)n + eps));
+    for (i = 0; i < n; i += 16) {
+        v16 v = v16_mul(load_some(x + i, n - i), inverse);
+        store_some(y + i, v16_mul(v, load_some(w + i, n - i)), n - i);
+    }
+}
+
+// x / (1 + e^-u)
+INLINE v16 logistic_times(v16 x, v16 u)
+{
+    return v16_div(x, v16_add(v16_set1(1.0f), exp16(v16_neg(u))));
+}
+
+INLINE v16 silu16(v16 x)
+{
+    return logistic_times(x, x);
+}
+
+INLINE v16 gelu16(v16 x)
+{
+    v16 inner = v16_fma(v16_mul(v16_set1(NUM_GELU_B), x), x, v16_set1(1.0f));
+    return logistic_times(x, v16_mul(v16_mul(v16_set1(NUM_GELU_A), x), inner));
+}
+
+static void glu_silu(const float *gate, const float *up, size_t n, float *y)
+{
+    for (size_t i = 0; i < n; i += 16)
+        store_some(y + i, v16_mul(silu16(load_some(gate + i, n - i)), load_some(up + i, n - i)), n - i);
+}
+
+static void glu_gelu(const float *gate, const float *up, size_t n, float *y)
+{
+    for (size_t i = 0; i < n; i += 16)
+        store_some(y + i, v16_mul(gelu16(load_some(gate + i, n - i)), load_some(up + i, n - i)), n - i);
+}
+
+static void to_f16(const float *x, size_t n, uint16_t *y)
+{
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        v16_store_f16(y + i, v16_load(x + i));
+    for (; i < n; i++)
+        y[i] = num_f32_to_f16(x[i]);
+}
+
+static void fill_ops(struct kernels *k)
+{
+    k->encode[ACT_Q8] = encode_q8;
+    k->encode[ACT_Q8K] = encode_q8k;
+    k->norm = norm;
+    k->glu[ACTIVATION_SILU] = glu_silu;
+    k->glu[ACTIVATION_GELU] = glu_gelu;
+    k->to_f16 = to_f16;
+}
