@@ -15,7 +15,7 @@ PREFIX ?= /usr/local
 SECONDS ?= 60
 
 # A test program NAME is tests/NAME.c and tests/NAME_*.c, with the helpers and all of pith but main.c.
-TESTS = unit malformed allocfail check make_model
+TESTS = unit malformed allocfail steady check make_model
 HELPERS = $(BUILD)/tests/test.o $(BUILD)/tests/gguf_write.o $(BUILD)/tests/fuzz_gguf.o
 PROGRAMS = $(foreach t,$(TESTS),$(if $(wildcard tests/$(t).c),$(BUILD)/tests/$(t)))
 
@@ -36,8 +36,8 @@ $(BUILD)/tests/$(1): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/$(1).c tests/$
 endef
 $(foreach t,$(TESTS),$(eval $(call test_program,$(t))))
 
-# Every allocation of this one passes through functions of its own that can fail.
-$(BUILD)/tests/allocfail: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
+# Every allocation of these passes through functions of their own.
+$(BUILD)/tests/allocfail $(BUILD)/tests/steady: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
 
 -include $(OBJ:.o=.d) $(wildcard $(BUILD)/tests/*.d)
 
@@ -52,7 +52,7 @@ test: tests
 
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 check:
-	$(MAKE) test BUILD=build/sanitize CFLAGS="-O1 -g $(SANITIZE)" SUITES="$(or $(SUITES),unit malformed allocfail cli)"
+	$(MAKE) test BUILD=build/sanitize CFLAGS="-O1 -g $(SANITIZE)" SUITES="$(or $(SUITES),unit malformed allocfail steady cli)"
 
 FUZZ = $(patsubst tests/%.c,build/fuzz/%,$(wildcard tests/fuzz_*.c))
 build/fuzz/%: tests/%.c $(filter-out main.c,$(SRC))
