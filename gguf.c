@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Reading GGUF files. The header is walked once by a cursor that never leaves the file; counts, sizes and offsets are
-// believed only after they were compared with the bytes that are there, so memory taken is in proportion to what was
-// already read, and work to the header's length (times a logarithm where names and offsets are sorted).
+// Reading and writing GGUF files. The header is walked once by a cursor that never leaves the file; counts, sizes and
+// offsets are believed only after they were compared with the bytes that are there, so memory taken is in proportion to
+// what was already read, and work to the header's length (times a logarithm where names and offsets are sorted).
 #include "gguf.h"
 
 #include <float.h>
@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cursor.h"
 #include "base/file.h"
+#include "base/names.h"
 #include "base/utf8.h"
 
 #define HEADER_SIZE 24
@@ -42,12 +44,6 @@ struct gguf_index {
     const struct str **tensors;
 };
 
-struct cursor {
-    const uint8_t *base;
-    uint64_t size, pos; // pos <= size always
-    bool failed;        // something did not fit; later reads give zero
-};
-
 struct parser {
     struct gguf *g;
     struct cursor c;
@@ -60,43 +56,8 @@ struct parser {
     struct err *e;
 };
 
-static uint64_t load(const uint8_t *p, unsigned size) {
-    uint64_t v = 0;
-    for (unsigned i = 0; i < size; i++)
-        v |= (uint64_t)p[i] << (8 * i);
-    return v;
-}
-
-static inline uint64_t load_u64(const uint8_t *p) {
-    return (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24 | (uint64_t)p[4] << 32 |
-           (uint64_t)p[5] << 40 | (uint64_t)p[6] << 48 | (uint64_t)p[7] << 56;
-}
-
-// The next n bytes, or NULL.
-static const uint8_t *take(struct cursor *c, uint64_t n) {
-    if (c->failed || n > c->size - c->pos) {
-        c->failed = true;
-        return NULL;
-    }
-    const uint8_t *p = c->base + c->pos;
-    c->pos += n;
-    return p;
-}
-
-static uint32_t read_u32(struct cursor *c) {
-    const uint8_t *p = take(c, 4);
-    return p ? (uint32_t)load(p, 4) : 0;
-}
-
-static uint64_t read_u64(struct cursor *c) {
-    const uint8_t *p = take(c, 8);
-    return p ? load_u64(p) : 0;
-}
-
 static struct str read_str(struct cursor *c) {
-    uint64_t len = read_u64(c);
-    const uint8_t *p = take(c, len);
-    return p ? (struct str){(const char *)p, (size_t)len} : (struct str){"", 0};
+    return cursor_str(c, cursor_u64(c));
 }
 
 // A path as messages show it: its end when it is very long.
@@ -154,7 +115,7 @@ static bool read_name(struct parser *p, size_t max_len, struct str *name) {
 }
 
 static bool skip_bools(struct parser *p, uint64_t count) {
-    const uint8_t *v = take(&p->c, count);
+    const uint8_t *v = cursor_take(&p->c, count);
     for (uint64_t i = 0; v && i < count; i++)
         if (v[i] > 1)
             return fail(p, "a bool is %u, expected 0 or 1", v[i]);
@@ -165,7 +126,7 @@ static bool skip_bools(struct parser *p, uint64_t count) {
 static void skip_strings(struct cursor *c, uint64_t count) {
     uint64_t pos = c->pos;
     for (uint64_t i = 0; i < count && !c->failed; i++) {
-        uint64_t len = c->size - pos < 8 ? UINT64_MAX : load_u64(c->base + pos);
+        uint64_t len = c->size - pos < 8 ? UINT64_MAX : cursor_load_u64(c->base + pos);
         if (c->size - pos < 8 || len > c->size - pos - 8)
             c->failed = true;
         else
@@ -189,13 +150,13 @@ static bool skip_values(struct parser *p, enum gguf_type type, uint64_t count, i
         for (uint64_t i = 0; i < count; i++)
             ERR_FORWARD(skip_array(p, depth + 1, &elem, &n));
     } else {
-        take(&p->c, mul_fits(count, types[type].size, &size) ? size : UINT64_MAX);
+        cursor_take(&p->c, mul_fits(count, types[type].size, &size) ? size : UINT64_MAX);
     }
     return !p->c.failed || fail_cut(p);
 }
 
 static bool read_type(struct parser *p, enum gguf_type *type) {
-    uint32_t id = read_u32(&p->c);
+    uint32_t id = cursor_u32(&p->c);
     *type = (enum gguf_type)id;
     if (p->c.failed)
         return fail_cut(p);
@@ -206,7 +167,7 @@ static bool skip_array(struct parser *p, int depth, enum gguf_type *elem, uint64
     if (depth > GGUF_MAX_NESTING)
         return fail(p, "arrays are nested deeper than %d", GGUF_MAX_NESTING);
     ERR_FORWARD(read_type(p, elem));
-    *count = read_u64(&p->c);
+    *count = cursor_u64(&p->c);
     return skip_values(p, *elem, *count, depth);
 }
 
@@ -257,50 +218,18 @@ static bool read_keys(struct parser *p, uint64_t count) {
     return true;
 }
 
-static int compare_names(const struct str *a, const struct str *b) {
-    int order = memcmp(a->ptr, b->ptr, min_size(a->len, b->len));
-    return order != 0 ? order : (a->len > b->len) - (a->len < b->len);
-}
-
-static int compare_name_pointers(const void *a, const void *b) {
-    return compare_names(*(const struct str *const *)a, *(const struct str *const *)b);
-}
-
-// Sorted pointers to the names of n records of `size` bytes that begin with their name. The same name twice is an
-// error.
+// Sorted pointers to the names of n records. The same name twice is an error.
 static bool index_names(struct parser *p, const struct str ***out, const void *records, uint64_t n, size_t size,
                         const char *what) {
-    const struct str **names = malloc(max_size((size_t)n, 1) * sizeof *names); // smaller than the records
-    *out = names;
+    const struct str **names = *out = names_sort(records, (size_t)n, size);
     if (!names)
         return err_memory(p->e, (size_t)n * sizeof *names, p->g->path);
-    for (size_t i = 0; i < n; i++)
-        names[i] = (const void *)((const char *)records + i * size);
-    qsort(names, (size_t)n, sizeof *names, compare_name_pointers);
-    for (size_t i = 1; i < n; i++) {
-        if (compare_names(names[i - 1], names[i]) == 0) {
-            p->what = what;
-            p->name = *names[i];
-            return fail(p, "it is there twice");
-        }
-    }
-    return true;
-}
-
-static const void *find_name(const struct str *const *names, uint64_t n, const char *name) {
-    struct str wanted = {name, strlen(name)};
-    uint64_t low = 0, high = n;
-    while (low < high) {
-        uint64_t middle = low + (high - low) / 2;
-        int order = compare_names(names[middle], &wanted);
-        if (order == 0)
-            return names[middle];
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
+    const struct str *twice = names_twice(names, (size_t)n);
+    if (!twice)
+        return true;
+    p->what = what;
+    p->name = *twice;
+    return fail(p, "it is there twice");
 }
 
 // The specification asks for a multiple of 8; files with any other power of two are written and read all the same.
@@ -313,7 +242,7 @@ static bool read_alignment(struct parser *p) {
     p->name = (struct str){"general.alignment", strlen("general.alignment")};
     if (v->type != GGUF_U32)
         return fail(p, "it is %s, expected u32", types[v->type].name);
-    uint32_t a = (uint32_t)load(v->data, 4);
+    uint32_t a = (uint32_t)cursor_load(v->data, 4);
     if (a == 0 || (a & (a - 1)) != 0)
         return fail(p, "%u is not a power of two", a);
     p->g->alignment = a;
@@ -322,12 +251,12 @@ static bool read_alignment(struct parser *p) {
 }
 
 static bool read_dims(struct parser *p, struct gguf_tensor *t) {
-    t->n_dims = read_u32(&p->c);
+    t->n_dims = cursor_u32(&p->c);
     if (t->n_dims > GGUF_MAX_DIMS)
         return fail(p, "it has %u dimensions, at most %d are allowed", t->n_dims, GGUF_MAX_DIMS);
     t->n_elements = 1;
     for (uint32_t i = 0; i < GGUF_MAX_DIMS; i++) {
-        t->dims[i] = i < t->n_dims ? read_u64(&p->c) : 1;
+        t->dims[i] = i < t->n_dims ? cursor_u64(&p->c) : 1;
         if (p->c.failed)
             return fail_cut(p);
         if (t->dims[i] == 0)
@@ -339,7 +268,7 @@ static bool read_dims(struct parser *p, struct gguf_tensor *t) {
 }
 
 static bool read_format(struct parser *p, struct gguf_tensor *t) {
-    uint32_t id = read_u32(&p->c);
+    uint32_t id = cursor_u32(&p->c);
     if (p->c.failed)
         return fail_cut(p);
     const char *removed = NULL;
@@ -370,7 +299,7 @@ static bool read_tensors(struct parser *p, uint64_t count) {
         ERR_FORWARD(read_name(p, MAX_TENSOR_NAME_LEN, &t->name));
         ERR_FORWARD(read_dims(p, t));
         ERR_FORWARD(read_format(p, t));
-        t->offset = read_u64(&p->c); // from the start of the data, until place_tensor
+        t->offset = cursor_u64(&p->c); // from the start of the data, until place_tensor
         if (p->c.failed)
             return fail_cut(p);
         p->g->n_tensors = i + 1;
@@ -461,12 +390,12 @@ static bool fail_magic(struct parser *p, const uint8_t *m) {
 }
 
 static bool read_version(struct parser *p) {
-    const uint8_t *magic = take(&p->c, 4);
+    const uint8_t *magic = cursor_take(&p->c, 4);
     if (!magic)
         return fail(p, "not a GGUF file: it has only %llu bytes", (unsigned long long)p->c.size);
     if (memcmp(magic, "GGUF", 4) != 0)
         return fail_magic(p, magic);
-    uint32_t version = p->g->version = read_u32(&p->c);
+    uint32_t version = p->g->version = cursor_u32(&p->c);
     if (p->c.size < HEADER_SIZE)
         return fail(p, "the header is truncated: %llu bytes, expected %d", (unsigned long long)p->c.size, HEADER_SIZE);
     if (version > 0 && version <= UINT16_MAX)
@@ -481,7 +410,7 @@ static bool read_version(struct parser *p) {
 static bool parse(struct parser *p) {
     struct gguf *g = p->g;
     ERR_FORWARD(read_version(p));
-    uint64_t n_tensors = read_u64(&p->c), n_keys = read_u64(&p->c);
+    uint64_t n_tensors = cursor_u64(&p->c), n_keys = cursor_u64(&p->c);
     ERR_FORWARD(read_keys(p, n_keys));
     ERR_FORWARD(index_names(p, &g->index->keys, g->keys, g->n_keys, sizeof *g->keys, "key"));
     ERR_FORWARD(read_alignment(p));
@@ -537,12 +466,12 @@ void gguf_close(struct gguf *g) {
 }
 
 const struct gguf_value *gguf_find(const struct gguf *g, const char *key) {
-    const struct gguf_key *k = find_name(g->index->keys, g->n_keys, key);
+    const struct gguf_key *k = names_find(g->index->keys, (size_t)g->n_keys, (struct str){key, strlen(key)});
     return k ? &k->value : NULL;
 }
 
 const struct gguf_tensor *gguf_find_tensor(const struct gguf *g, const char *name) {
-    return find_name(g->index->tensors, g->n_tensors, name);
+    return names_find(g->index->tensors, (size_t)g->n_tensors, (struct str){name, strlen(name)});
 }
 
 const char *gguf_type_name(enum gguf_type type) {
@@ -551,13 +480,13 @@ const char *gguf_type_name(enum gguf_type type) {
 
 // One number as 64 bits, sign-extended where the type has a sign.
 static uint64_t load_integer(enum gguf_type type, const uint8_t *p) {
-    uint64_t v = load(p, types[type].size);
+    uint64_t v = cursor_load(p, types[type].size);
     unsigned unused = 64 - 8u * types[type].size;
     return types[type].kind == SIGNED ? (uint64_t)((int64_t)(v << unused) >> unused) : v;
 }
 
 static double load_float(enum gguf_type type, const uint8_t *p) {
-    uint64_t bits = load(p, types[type].size);
+    uint64_t bits = cursor_load(p, types[type].size);
     uint32_t low = (uint32_t)bits;
     float f;
     double d;
@@ -683,7 +612,7 @@ double gguf_array_float(const struct gguf_value *array, uint64_t i) {
 
 struct str gguf_array_next_str(const struct gguf_value *array, uint64_t *at) {
     const uint8_t *p = array->data + *at;
-    uint64_t len = load_u64(p);
+    uint64_t len = cursor_load_u64(p);
     *at += 8 + len;
     return (struct str){(const char *)p + 8, (size_t)len};
 }
@@ -691,4 +620,160 @@ struct str gguf_array_next_str(const struct gguf_value *array, uint64_t *at) {
 struct str gguf_value_str(const struct gguf_value *v) {
     uint64_t at = 0;
     return gguf_array_next_str(v, &at);
+}
+
+struct gguf_out {
+    struct file_writer file;
+    struct buf keys, infos;
+    struct buf ends; // uint64_t[n_tensors]: where in the data each tensor ends
+    uint32_t alignment;
+    uint64_t n_keys, n_tensors, next; // next: the tensor whose data comes
+    uint64_t data_size;               // of what is announced, with the padding before each tensor
+};
+
+static uint64_t aligned(const struct gguf_out *o, uint64_t n) {
+    return (n + o->alignment - 1) / o->alignment * o->alignment;
+}
+
+static void put(struct buf *b, uint64_t value, unsigned size) {
+    uint8_t bytes[8];
+    for (unsigned i = 0; i < size; i++)
+        bytes[i] = (uint8_t)(value >> (8 * i));
+    buf_append(b, bytes, size);
+}
+
+static void put_str(struct buf *b, struct str s) {
+    put(b, s.len, 8);
+    buf_append(b, s.ptr, s.len);
+}
+
+static void put_key(struct gguf_out *o, const char *key, enum gguf_type type) {
+    put_str(&o->keys, (struct str){key, strlen(key)});
+    put(&o->keys, type, 4);
+    o->n_keys++;
+}
+
+bool gguf_out_open(struct gguf_out **out, const char *path, uint32_t alignment, struct err *e) {
+    struct gguf_out *o = *out = calloc(1, sizeof *o);
+    if (!o)
+        return err_memory(e, sizeof *o, path);
+    o->alignment = alignment;
+    if (file_writer_open(&o->file, path, e))
+        return true;
+    gguf_out_close(o);
+    *out = NULL;
+    return false;
+}
+
+void gguf_out_close(struct gguf_out *o) {
+    if (!o)
+        return;
+    file_writer_close(&o->file);
+    buf_free(&o->keys);
+    buf_free(&o->infos);
+    buf_free(&o->ends);
+    free(o);
+}
+
+void gguf_out_value(struct gguf_out *o, struct str key, const struct gguf_value *value) {
+    put_str(&o->keys, key);
+    put(&o->keys, value->type, 4);
+    if (value->type == GGUF_ARRAY) {
+        put(&o->keys, value->elem, 4);
+        put(&o->keys, value->count, 8);
+    }
+    buf_append(&o->keys, value->data, (size_t)value->size);
+    o->n_keys++;
+}
+
+void gguf_out_u32(struct gguf_out *o, const char *key, uint32_t n) {
+    put_key(o, key, GGUF_U32);
+    put(&o->keys, n, 4);
+}
+
+void gguf_out_str(struct gguf_out *o, const char *key, struct str text) {
+    put_key(o, key, GGUF_STR);
+    put_str(&o->keys, text);
+}
+
+void gguf_out_strs(struct gguf_out *o, const char *key, const struct str *texts, uint64_t n) {
+    put_key(o, key, GGUF_ARRAY);
+    put(&o->keys, GGUF_STR, 4);
+    put(&o->keys, n, 8);
+    for (uint64_t i = 0; i < n; i++)
+        put_str(&o->keys, texts[i]);
+}
+
+bool gguf_out_tensor(struct gguf_out *o, struct str name, const struct quant_format *f, uint32_t n_dims,
+                     const uint64_t *dims, struct err *e) {
+    uint64_t offset = aligned(o, o->data_size), size;
+    bool fits = quant_row_size(f, dims[0], &size);
+    for (uint32_t i = 1; i < n_dims; i++)
+        fits = fits && mul_fits(size, dims[i], &size);
+    ERR_IF(!fits || !add_fits(offset, size, &o->data_size), e, ERR_INPUT, "tensor '%.*s': its size does not fit %s",
+           (int)min_size(name.len, SHOWN_NAME_LEN), name.ptr, f->name);
+    put_str(&o->infos, name);
+    put(&o->infos, n_dims, 4);
+    for (uint32_t i = 0; i < n_dims; i++)
+        put(&o->infos, dims[i], 8);
+    put(&o->infos, f->id, 4);
+    put(&o->infos, offset, 8);
+    buf_append(&o->ends, &o->data_size, sizeof o->data_size);
+    o->n_tensors++;
+    return true;
+}
+
+static uint64_t data_begins(const struct gguf_out *o) {
+    return aligned(o, HEADER_SIZE + o->keys.len + o->infos.len);
+}
+
+uint64_t gguf_out_size(const struct gguf_out *o) {
+    return data_begins(o) + aligned(o, o->data_size);
+}
+
+static bool pad_file(struct gguf_out *o, uint64_t size, struct err *e) {
+    static const char zeros[4096];
+    while (o->file.size < size)
+        ERR_FORWARD(file_writer_put(&o->file, zeros, min_size(sizeof zeros, (size_t)(size - o->file.size)), e));
+    return true;
+}
+
+bool gguf_out_begin(struct gguf_out *o, struct err *e) {
+    struct buf head = {0};
+    buf_append(&head, "GGUF", 4);
+    put(&head, 3, 4);
+    put(&head, o->n_tensors, 8);
+    put(&head, o->n_keys, 8);
+    bool ok = !head.failed && !o->keys.failed && !o->infos.failed && !o->ends.failed;
+    if (!ok)
+        err_memory(e, o->keys.len + o->infos.len, o->file.path);
+    ok = ok && file_writer_put(&o->file, head.ptr, head.len, e) &&
+         file_writer_put(&o->file, o->keys.ptr, o->keys.len, e) &&
+         file_writer_put(&o->file, o->infos.ptr, o->infos.len, e);
+    buf_free(&head);
+    return ok && pad_file(o, data_begins(o), e);
+}
+
+bool gguf_out_data(struct gguf_out *o, const void *bytes, size_t n, struct err *e) {
+    const char *at = bytes;
+    while (n) {
+        ERR_IF(o->next == o->n_tensors, e, ERR_SYSTEM, "%s: more data than its tensors hold", o->file.path);
+        uint64_t end;
+        memcpy(&end, o->ends.ptr + o->next * sizeof end, sizeof end);
+        end += data_begins(o);
+        size_t part = min_size(n, (size_t)(end - o->file.size));
+        ERR_FORWARD(file_writer_put(&o->file, at, part, e));
+        at += part;
+        n -= part;
+        if (o->file.size == end) {
+            o->next++;
+            ERR_FORWARD(pad_file(o, aligned(o, end), e));
+        }
+    }
+    return true;
+}
+
+bool gguf_out_end(struct gguf_out *o, struct err *e) {
+    ERR_IF(o->next != o->n_tensors, e, ERR_SYSTEM, "%s: less data than its tensors hold", o->file.path);
+    return file_writer_end(&o->file, e);
 }

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: MIT
-// Mapping and reading files. What the user named wrongly is ERR_INPUT, what the system refuses is ERR_SYSTEM.
+// Mapping, reading and writing files. What the user named wrongly is ERR_INPUT, what the system refuses is ERR_SYSTEM.
 #include "base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define READ_SIZE ((size_t)64 << 10)
+#define WRITE_SIZE ((size_t)1 << 20)
 
 static bool system_refused(int error) {
     return error == EMFILE || error == ENFILE || error == ENOMEM || error == EIO || error == EOVERFLOW;
@@ -81,4 +84,96 @@ bool file_read(const char *path, struct buf *out, struct err *e) {
     bool ok = file_read_fd(fd, path, out, e);
     close(fd);
     return ok;
+}
+
+void file_release(const void *ptr, size_t size) {
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)ptr, end = begin + size;
+    begin = begin / page * page; // a neighbour's part of a page is read again from the cache
+    end = end / page * page;
+    if (end > begin)
+        madvise((void *)begin, end - begin, MADV_DONTNEED);
+}
+
+static bool write_failed(const struct file_writer *w, struct err *e, int error) {
+    return err_set(e, ERR_SYSTEM, "%s: %s", w->path, strerror(error));
+}
+
+// Where the file will lie: behind symbolic links; *path is owned by the caller.
+static bool find_target(const char *name, char **path, struct err *e) {
+    struct stat st;
+    bool exists = stat(name, &st) == 0;
+    ERR_IF(exists && S_ISDIR(st.st_mode), e, ERR_INPUT, "%s: is a directory", name);
+    ERR_IF(exists && !S_ISREG(st.st_mode), e, ERR_INPUT, "%s: not a regular file", name);
+    *path = exists ? realpath(name, NULL) : strdup(name);
+    return *path || err_memory(e, strlen(name), name);
+}
+
+bool file_writer_open(struct file_writer *w, const char *path, struct err *e) {
+    const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
+    *w = (struct file_writer){.fd = -1};
+    ERR_FORWARD(find_target(path, &w->path, e));
+    size_t size = strlen(w->path) + 32;
+    w->temporary = malloc(size);
+    if (!w->temporary)
+        return err_memory(e, size, path);
+    snprintf(w->temporary, size, "%s.part-%ld", w->path, (long)getpid());
+    w->fd = open(w->temporary, flags, 0666);
+    if (w->fd < 0 && errno == EEXIST) { // of a killed process that had our number
+        unlink(w->temporary);
+        w->fd = open(w->temporary, flags, 0666);
+    }
+    return w->fd >= 0 || write_failed(w, e, errno);
+}
+
+static bool write_all(struct file_writer *w, const char *bytes, size_t n, struct err *e) {
+    while (n) {
+        ssize_t done = write(w->fd, bytes, n);
+        if (done < 0 && errno != EINTR)
+            return write_failed(w, e, errno);
+        bytes += done > 0 ? done : 0;
+        n -= done > 0 ? (size_t)done : 0;
+    }
+    return true;
+}
+
+static bool flush(struct file_writer *w, struct err *e) {
+    size_t n = w->pending.len;
+    w->pending.len = 0;
+    return write_all(w, w->pending.ptr, n, e);
+}
+
+bool file_writer_put(struct file_writer *w, const void *bytes, size_t n, struct err *e) {
+    w->size += n;
+    if (w->pending.len + n > WRITE_SIZE)
+        ERR_FORWARD(flush(w, e));
+    if (n > WRITE_SIZE)
+        return write_all(w, bytes, n, e);
+    buf_append(&w->pending, bytes, n);
+    return !w->pending.failed || err_memory(e, n, w->path);
+}
+
+bool file_writer_end(struct file_writer *w, struct err *e) {
+    ERR_FORWARD(flush(w, e));
+    if (fsync(w->fd) != 0 && errno != EINVAL && errno != ENOTSUP) // file systems without it
+        return write_failed(w, e, errno);
+    int fd = w->fd;
+    w->fd = -1;
+    if (close(fd) != 0 && errno != EINTR)
+        return write_failed(w, e, errno);
+    if (rename(w->temporary, w->path) != 0)
+        return write_failed(w, e, errno);
+    free(w->temporary);
+    w->temporary = NULL;
+    return true;
+}
+
+void file_writer_close(struct file_writer *w) {
+    if (w->temporary && w->fd >= 0)
+        close(w->fd);
+    if (w->temporary)
+        unlink(w->temporary);
+    free(w->temporary);
+    free(w->path);
+    buf_free(&w->pending);
+    *w = (struct file_writer){.fd = -1};
 }

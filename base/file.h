@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Files as the program uses them: mapped read-only, or read whole.
+// Files as the program uses them: mapped read-only, read whole, or written so that they appear whole.
 #pragma once
 
 #include "base/buf.h"
@@ -20,3 +20,24 @@ void file_unmap(struct file_map *m);
 bool file_read_fd(int fd, const char *name, struct buf *out, struct err *e);
 // The same for a path (pipes and devices too).
 bool file_read(const char *path, struct buf *out, struct err *e);
+
+// Tells the system that a range of a mapping was read and is not needed soon, so that walking through a large file does
+// not hold its pages.
+void file_release(const void *ptr, size_t size);
+
+// A file that appears under its name when it is complete, and not before: it is written under a temporary name beside
+// it, PATH.part-PID, and renamed at the end. An existing regular file is replaced (through a symbolic link, the file
+// that it points to); anything else under that name is refused.
+struct file_writer {
+    char *path, *temporary; // owned; NULL when nothing is open
+    int fd;
+    uint64_t size; // bytes written so far
+    struct buf pending;
+};
+
+bool file_writer_open(struct file_writer *w, const char *path, struct err *e);
+bool file_writer_put(struct file_writer *w, const void *bytes, size_t n, struct err *e);
+// Waits until the bytes are on the disk, then gives the file its name.
+bool file_writer_end(struct file_writer *w, struct err *e);
+// Frees; without an end, the temporary file is removed. Zero-initialised is fine.
+void file_writer_close(struct file_writer *w);

@@ -2,6 +2,7 @@
 UNIT(base)
 UNIT(json)
 UNIT(gguf)
+UNIT(writer)
 UNIT(sample)
 UNIT(opt)
 UNIT(utf8)
