@@ -15,7 +15,7 @@ PREFIX ?= /usr/local
 SECONDS ?= 60
 
 # A test program NAME is tests/NAME.c and tests/NAME_*.c, with the helpers and all of pith but main.c.
-TESTS = unit malformed allocfail steady check make_model
+TESTS = unit malformed allocfail steady check make_model quants
 HELPERS = $(BUILD)/tests/test.o $(BUILD)/tests/gguf_write.o $(BUILD)/tests/fuzz_gguf.o
 PROGRAMS = $(foreach t,$(TESTS),$(if $(wildcard tests/$(t).c),$(BUILD)/tests/$(t)))
 

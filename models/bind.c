@@ -61,7 +61,7 @@ static bool find(const struct model *m, const char *name, uint32_t rows, uint32_
 // Float vectors are used where they lie, or decoded into the arena when they lie unaligned or are not F32.
 static bool take_vector(struct model *m, const struct gguf_tensor *t, const char *name, const float **out,
                         struct err *e) {
-    ERR_IF(!t->format->read_float, e, ERR_INPUT, "%s: tensor %s: its format is %s, expected F32, F16 or BF16",
+    ERR_IF(t->format->act != ACT_F32, e, ERR_INPUT, "%s: tensor %s: its format is %s, expected F32, F16 or BF16",
            m->file->path, name, t->format->name);
     if (t->format->index == QUANT_f32 && (uintptr_t)t->data % sizeof(float) == 0) {
         *out = t->data;

@@ -2,16 +2,26 @@
 // The table of formats, decoding, the scalar dot products, and the activation side that integer formats share.
 #include "quant/quant.h"
 
+#include <float.h>
 #include <strings.h>
 
 #include "quant/blocks.h"
 
+#define ROW(sym, label, number, len, size, top)                                                                        \
+    .name = label, .id = number, .block_len = len, .block_size = size, .index = QUANT_##sym, .largest = top
 static const struct quant_format formats[] = {
-#define FORMAT_FLOAT(sym, name, id, len, size)                                                                         \
-    {name, id, len, size, QUANT_##sym, ACT_F32, quant_read_##sym, NULL, NULL},
-#define FORMAT_32(sym, name, id, len, size) {name, id, len, size, QUANT_##sym, ACT_Q8, NULL, quant_read_##sym, NULL},
-#define FORMAT_256(sym, name, id, len, size) {name, id, len, size, QUANT_##sym, ACT_Q8K, NULL, NULL, quant_read_##sym},
-#define FORMAT_NAMED(sym, name, id, len, size) {name, id, len, size, QUANT_##sym, ACT_NONE, NULL, NULL, NULL},
+#define FORMAT_FLOAT(sym, name, id, len, size, top)                                                                    \
+    {ROW(sym, name, id, len, size, top), .act = ACT_F32, .read_float = quant_read_##sym,                               \
+     .write_float = quant_write_##sym},
+#define FORMAT_PLAIN(sym, name, id, len, size, top)                                                                    \
+    {ROW(sym, name, id, len, size, top), .read_float = quant_read_##sym},
+#define FORMAT_16(sym, name, id, len, size, top)                                                                       \
+    {ROW(sym, name, id, len, size, top), .act = ACT_Q8, .read16 = quant_read_##sym, .encode = quant_encode_##sym},
+#define FORMAT_32(sym, name, id, len, size, top)                                                                       \
+    {ROW(sym, name, id, len, size, top), .act = ACT_Q8, .read32 = quant_read_##sym, .encode = quant_encode_##sym},
+#define FORMAT_256(sym, name, id, len, size, top)                                                                      \
+    {ROW(sym, name, id, len, size, top), .act = ACT_Q8K, .read256 = quant_read_##sym, .encode = quant_encode_##sym},
+#define FORMAT_NAMED(sym, name, id, len, size, top) {ROW(sym, name, id, len, size, top)},
 #include "quant/formats.h"
 };
 
@@ -51,13 +61,23 @@ bool quant_row_size(const struct quant_format *f, uint64_t n, uint64_t *size) {
     return n % f->block_len == 0 && mul_fits(n / f->block_len, f->block_size, size);
 }
 
+static void decode16(const struct quant_format *f, const char *row, float *out, size_t n) {
+    for (size_t at = 0; at < n; at += f->block_len, row += f->block_size) {
+        struct quant_block16 runs[QUANT_MAX_RUNS];
+        f->read16(row, runs);
+        for (size_t i = 0; i < f->block_len; i++)
+            out[at + i] = runs[i / 16].d * (float)(runs[i / 16].q[i % 16] - runs[i / 16].zero);
+    }
+}
+
 static void decode32(const struct quant_format *f, const char *row, float *out, size_t n) {
-    for (size_t b = 0; b < n / 32; b++) {
-        struct quant_block32 k = {0};
-        f->read32(row + b * f->block_size, &k);
-        for (size_t i = 0; i < 32; i++) {
-            float v = k.d * (float)(k.q[i] - k.zero);
-            out[b * 32 + i] = k.has_min ? v + k.m : v;
+    for (size_t at = 0; at < n; at += f->block_len, row += f->block_size) {
+        struct quant_block32 runs[QUANT_MAX_RUNS] = {0};
+        f->read32(row, runs);
+        for (size_t i = 0; i < f->block_len; i++) {
+            const struct quant_block32 *k = &runs[i / 32];
+            float v = k->d * (float)(k->q[i % 32] - k->zero);
+            out[at + i] = k->has_min ? v + k->m : v;
         }
     }
 }
@@ -76,6 +96,8 @@ static void decode256(const struct quant_format *f, const char *row, float *out,
 void quant_decode(const struct quant_format *f, const void *row, float *out, size_t n) {
     if (f->read_float)
         f->read_float(row, out, n);
+    else if (f->read16)
+        decode16(f, row, out, n);
     else if (f->read32)
         decode32(f, row, out, n);
     else
@@ -93,18 +115,36 @@ static float dot_float(const struct quant_format *f, const char *row, const stru
     return quant_sum16(sum);
 }
 
+static float dot16(const struct quant_format *f, const char *row, const struct quant_vec *x, size_t n) {
+    float sum[8] = {0};
+    size_t b = 0, runs = f->block_len / 16;
+    for (; b < n / 16; row += f->block_size) {
+        struct quant_block16 k[QUANT_MAX_RUNS];
+        f->read16(row, k);
+        for (size_t r = 0; r < runs; r++, b++) {
+            int32_t dot = 0;
+            for (size_t i = 0; i < 16; i++)
+                dot += (k[r].q[i] - k[r].zero) * x->q[b * 16 + i];
+            sum[b % 8] = num_fma(k[r].d * x->d[b / 2], (float)dot, sum[b % 8]);
+        }
+    }
+    return quant_sum8(sum);
+}
+
 static float dot32(const struct quant_format *f, const char *row, const struct quant_vec *x, size_t n) {
     float sum[8] = {0};
-    for (size_t b = 0; b < n / 32; b++) {
-        struct quant_block32 k = {0};
-        f->read32(row + b * f->block_size, &k);
-        const int8_t *q = x->q + b * 32;
-        int32_t dot = 0;
-        for (int i = 0; i < 32; i++)
-            dot += (k.q[i] - k.zero) * q[i];
-        sum[b % 8] = num_fma(k.d * x->d[b], (float)dot, sum[b % 8]);
-        if (k.has_min)
-            sum[b % 8] = num_fma(k.m, x->s[b], sum[b % 8]);
+    size_t b = 0, runs = f->block_len / 32;
+    for (; b < n / 32; row += f->block_size) {
+        struct quant_block32 k[QUANT_MAX_RUNS] = {0};
+        f->read32(row, k);
+        for (size_t r = 0; r < runs; r++, b++) {
+            int32_t dot = 0;
+            for (size_t i = 0; i < 32; i++)
+                dot += (k[r].q[i] - k[r].zero) * x->q[b * 32 + i];
+            sum[b % 8] = num_fma(k[r].d * x->d[b], (float)dot, sum[b % 8]);
+            if (k[r].has_min)
+                sum[b % 8] = num_fma(k[r].m, x->s[b], sum[b % 8]);
+        }
     }
     return quant_sum8(sum);
 }
@@ -134,6 +174,8 @@ static float dot256(const struct quant_format *f, const char *row, const struct 
 float quant_dot(const struct quant_format *f, const void *row, const struct quant_vec *x, size_t n) {
     if (f->read_float)
         return dot_float(f, row, x, n);
+    if (f->read16)
+        return dot16(f, row, x, n);
     return f->read32 ? dot32(f, row, x, n) : dot256(f, row, x, n);
 }
 

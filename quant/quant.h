@@ -14,7 +14,7 @@
 enum quant_act {
     ACT_NONE, // the format has no dot product
     ACT_F32,  // float32 as they are
-    ACT_Q8,   // int8 in -127..127 with one f32 scale per 32 elements
+    ACT_Q8,   // int8 in -127..127 with one f32 scale per 32 elements, for weights with a scale per 32 or 16
     ACT_Q8K,  // int8 in -127..127 with one f32 scale per 256 elements
     N_ACTS
 };
@@ -34,7 +34,14 @@ struct quant_layout {
     size_t size;
 };
 
-// A block of 32 elements, read: element i is d * (q[i] - zero), plus m in formats with a minimum.
+// 16 elements, read: element i is d * (q[i] - zero). Integer sums over a block are exact: below 2^31 at any codes.
+struct quant_block16 {
+    uint8_t q[16];
+    int zero;
+    float d;
+};
+
+// 32 elements: element i is d * (q[i] - zero), plus m in formats with a minimum.
 struct quant_block32 {
     uint8_t q[32];
     int zero;
@@ -42,7 +49,8 @@ struct quant_block32 {
     bool has_min;
 };
 
-// A block of 256: element i is d * scale[i / 16] * (q[i] - zero), minus dmin * min[i / 16] in formats with a minimum.
+// 256 elements: element i is d * scale[i / 16] * (q[i] - zero), minus dmin * min[i / 16] in formats with a minimum. The
+// largest sums are those of Q6_K, 256 * |scale 128| * |code 32| * 127, and IQ4_XS, 256 * 32 * 127 * 127: under 2^28.
 struct quant_block256 {
     uint8_t q[256];
     int zero;
@@ -54,10 +62,12 @@ struct quant_block256 {
 
 // An index of formats: QUANT_q4_k and so on.
 enum quant_index {
-#define FORMAT_FLOAT(sym, name, id, len, size) QUANT_##sym,
-#define FORMAT_32(sym, name, id, len, size) QUANT_##sym,
-#define FORMAT_256(sym, name, id, len, size) QUANT_##sym,
-#define FORMAT_NAMED(sym, name, id, len, size) QUANT_##sym,
+#define FORMAT_FLOAT(sym, name, id, len, size, largest) QUANT_##sym,
+#define FORMAT_PLAIN(sym, name, id, len, size, largest) QUANT_##sym,
+#define FORMAT_16(sym, name, id, len, size, largest) QUANT_##sym,
+#define FORMAT_32(sym, name, id, len, size, largest) QUANT_##sym,
+#define FORMAT_256(sym, name, id, len, size, largest) QUANT_##sym,
+#define FORMAT_NAMED(sym, name, id, len, size, largest) QUANT_##sym,
 #include "quant/formats.h"
     N_QUANTS
 };
@@ -68,12 +78,22 @@ struct quant_format {
     uint32_t block_len;  // elements
     uint32_t block_size; // bytes
     enum quant_index index;
-    enum quant_act act; // ACT_NONE: known by name and size only
-    // One of these, by the format's kind. Weights may lie at any address.
+    enum quant_act act; // ACT_NONE: not for weights
+    float largest;      // the largest magnitude that the encoder takes
+    // One of these, by the format's kind, or none: known by name and size only. Weights may lie at any address.
     void (*read_float)(const void *row, float *out, size_t n);
-    void (*read32)(const void *block, struct quant_block32 *out);
+    void (*read16)(const void *block, struct quant_block16 *out); // block_len / 16 of them
+    void (*read32)(const void *block, struct quant_block32 *out); // block_len / 32 of them
     void (*read256)(const void *block, struct quant_block256 *out);
+    // The other way, with the same choice.
+    void (*write_float)(const float *x, void *row, size_t n);
+    // One block of block_len finite values up to `largest`, with weights that are positive and 1 on average.
+    void (*encode)(const float *x, const float *weights, void *block);
 };
+
+// The most that a block of 16 or 32 elements' kind gives at once, and the longest block of all.
+#define QUANT_MAX_RUNS 4
+#define QUANT_MAX_BLOCK 256
 
 // NULL for ids that GGUF never had or that were removed; *removed then is the old name, else NULL.
 const struct quant_format *quant_by_id(uint32_t id, const char **removed);

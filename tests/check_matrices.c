@@ -20,16 +20,12 @@ static void fill_x(struct check_rng *r, enum fill fill, float *x, size_t n) {
 
 // True when a block's scales are ordinary numbers, so that sums of the largest codes stay finite.
 static bool plain_block(const struct quant_format *f, const char *block) {
-    struct quant_block32 a = {0};
-    struct quant_block256 b = {0};
-    float v[1] = {0};
-    if (f->read32)
-        f->read32(block, &a);
-    else if (f->read256)
-        f->read256(block, &b);
-    else
-        f->read_float(block, v, 1);
-    return isfinite(a.d) && isfinite(a.m) && isfinite(b.d) && isfinite(b.dmin) && isfinite(v[0]);
+    float v[QUANT_MAX_BLOCK];
+    quant_decode(f, block, v, f->block_len);
+    for (size_t i = 0; i < f->block_len; i++)
+        if (!isfinite(v[i]))
+            return false;
+    return true;
 }
 
 static void fill_w(struct check_rng *r, enum fill fill, const struct quant_format *f, char *w, size_t size) {

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+// IQ4_NL: 32 elements in 18 bytes (4.5 bits each), from ggml: codes look up one of sixteen uneven levels.
+//
+//     d  half
+//     qs 16 bytes  byte i: low nibble element i, high nibble element i + 16
+//
+// element = d * level[code]
+#include "quant/blocks.h"
+#include "quant/grids.h"
+
+void quant_read_iq4_nl(const void *block, struct quant_block32 *out) {
+    const struct block_iq4_nl *b = block;
+    out->d = num_f16_to_f32(b->d);
+    out->zero = 128;
+    for (int i = 0; i < 16; i++) {
+        out->q[i] = (uint8_t)(grid_nonlinear[b->qs[i] & 15] + 128);
+        out->q[i + 16] = (uint8_t)(grid_nonlinear[b->qs[i] >> 4] + 128);
+    }
+}

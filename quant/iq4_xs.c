@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+// IQ4_XS: 256 elements in 136 bytes (4.25 bits each), from ggml: the levels of IQ4_NL in eight sub-blocks of 32 with a
+// scale of six bits.
+//
+//     d        half
+//     scales_h 16 bits   bit pair j: the upper bits of scale j
+//     scales_l 4 bytes   byte j: low nibble of scale 2 j, then of 2 j + 1
+//     qs       128 bytes byte i of run j of 16: low nibble element 32 j + i, high nibble 32 j + i + 16
+//
+// element = d * (scale - 32) * level[code]
+#include "quant/blocks.h"
+#include "quant/grids.h"
+
+void quant_read_iq4_xs(const void *block, struct quant_block256 *out) {
+    const struct block_iq4_xs *b = block;
+    out->d = num_f16_to_f32(b->d);
+    out->zero = 128;
+    for (int j = 0; j < 8; j++) {
+        int scale = (b->scales_l[j / 2] >> j % 2 * 4 & 15) | (b->scales_h >> 2 * j & 3) << 4;
+        out->scale[2 * j] = out->scale[2 * j + 1] = (int8_t)(scale - 32);
+    }
+    for (int i = 0; i < 128; i++) {
+        int element = i / 16 * 32 + i % 16;
+        out->q[element] = (uint8_t)(grid_nonlinear[b->qs[i] & 15] + 128);
+        out->q[element + 16] = (uint8_t)(grid_nonlinear[b->qs[i] >> 4] + 128);
+    }
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+// Q5_K: 256 elements in 176 bytes (5.5 bits each), from ggml: eight sub-blocks of 32 with scale and minimum of six
+// bits.
+//
+//     d, dmin half      scale of the scales, of the minimums
+//     scales  12 bytes  six bits each (scales6.c)
+//     qh      32 bytes  bit p of byte i: the fifth bit of element i + 32 p
+//     qs      128 bytes four runs of 32 bytes; byte i of run r: low nibble element 64 r + i, high nibble 64 r + 32 + i
+//
+// element = d * scale * code - dmin * minimum
+#include "quant/blocks.h"
+
+void quant_read_q5_k(const void *block, struct quant_block256 *out) {
+    const struct block_q5_k *b = block;
+    out->d = num_f16_to_f32(b->d);
+    out->dmin = num_f16_to_f32(b->dmin);
+    out->has_min = true;
+    quant_read_scales6(b->scales, out);
+    for (int i = 0; i < 128; i++) {
+        int element = i / 32 * 64 + i % 32, pair = b->qh[i % 32] >> i / 32 * 2;
+        out->q[element] = (uint8_t)((b->qs[i] & 15) | (pair & 1) << 4);
+        out->q[element + 32] = (uint8_t)(b->qs[i] >> 4 | (pair >> 1 & 1) << 4);
+    }
+}
