@@ -52,7 +52,7 @@ test: tests
 
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 check:
-	$(MAKE) test BUILD=build/sanitize CFLAGS="-O1 -g $(SANITIZE)" SUITES="$(or $(SUITES),unit malformed allocfail steady cli)"
+	$(MAKE) test BUILD=build/sanitize CFLAGS="-O1 -g $(SANITIZE)" SUITES="$(or $(SUITES),unit malformed allocfail steady kernels archs cli)"
 
 FUZZ = $(patsubst tests/%.c,build/fuzz/%,$(wildcard tests/fuzz_*.c))
 build/fuzz/%: tests/%.c $(filter-out main.c,$(SRC))

@@ -11,10 +11,10 @@ struct logit_bias {
 };
 
 struct sample_params {
-    float temp;  // 0: greedy
+    float temp;    // 0: greedy
     int32_t top_k; // 0: off
-    float top_p; // 1: off
-    float min_p; // 0: off
+    float top_p;   // 1: off
+    float min_p;   // 0: off
     float repeat_penalty;
     int32_t repeat_last_n; // 0: off, -1: the whole history
     float frequency_penalty, presence_penalty;
