@@ -53,6 +53,22 @@ def read_classes(folder):
     return [CLASSES.index(name) for name in category]
 
 
+def read_mappings(folder, field):
+    """Simple case mappings as runs: first, last, what is added, and the step from one to the next."""
+    runs = []
+    for fields in read_fields(os.path.join(folder, "UnicodeData.txt")):
+        if not fields[field]:
+            continue
+        code, added = int(fields[0], 16), int(fields[field], 16) - int(fields[0], 16)
+        if runs and runs[-1][2] == added:
+            step = code - runs[-1][1]
+            if step in (1, 2) and (runs[-1][0] == runs[-1][1] or runs[-1][3] == step):
+                runs[-1][1], runs[-1][3] = code, step
+                continue
+        runs.append([code, code, added, 1])
+    return runs
+
+
 def two_stages(values):
     blocks, index = {}, []
     for i in range(0, len(values), BLOCK):
@@ -66,6 +82,19 @@ def write_array(kind, name, values):
     line = "   "
     for value in values:
         item = " %d," % value
+        if len(line) + len(item) > 120:
+            print(line)
+            line = "   "
+        line += item
+    print(line)
+    print("};")
+
+
+def write_runs(name, runs):
+    print("static const struct uni_run %s[%d] = {" % (name, len(runs)))
+    line = "   "
+    for run in runs:
+        item = " {0x%X, 0x%X, %d, %d}," % tuple(run)
         if len(line) + len(item) > 120:
             print(line)
             line = "   "
@@ -92,6 +121,16 @@ def main():
     write_array("uint8_t" if max(index) < 256 else "uint16_t", "uni_blocks", index)
     print()
     write_array("uint8_t", "uni_classes", classes)
+    print()
+    print("struct uni_run {")
+    print("    uint32_t first, last;")
+    print("    int32_t added;")
+    print("    uint32_t step;")
+    print("};")
+    print()
+    write_runs("uni_lower", read_mappings(folder, 13))
+    print()
+    write_runs("uni_upper", read_mappings(folder, 12))
 
 
 if __name__ == "__main__":

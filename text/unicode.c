@@ -36,6 +36,27 @@ enum uni_class uni_class(uint32_t code_point) {
     return uni_classes[uni_blocks[code_point / UNI_BLOCK] * UNI_BLOCK + code_point % UNI_BLOCK];
 }
 
+static uint32_t map_case(const struct uni_run *runs, size_t n, uint32_t code_point) {
+    size_t low = 0, high = n;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (runs[middle].last < code_point)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    bool in_run = low < n && code_point >= runs[low].first && (code_point - runs[low].first) % runs[low].step == 0;
+    return in_run ? code_point + (uint32_t)runs[low].added : code_point;
+}
+
+uint32_t uni_to_lower(uint32_t code_point) {
+    return map_case(uni_lower, ARRAY_LEN(uni_lower), code_point);
+}
+
+uint32_t uni_to_upper(uint32_t code_point) {
+    return map_case(uni_upper, ARRAY_LEN(uni_upper), code_point);
+}
+
 struct uni_char uni_char_wide(const char *text, size_t pos, size_t end) {
     if (pos >= end)
         return (struct uni_char){UTF8_BAD, 0, 0};

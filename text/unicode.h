@@ -32,6 +32,10 @@ enum uni_class {
 // The class of a code point below 0x110000.
 enum uni_class uni_class(uint32_t code_point);
 
+// Simple case mappings: one character to one.
+uint32_t uni_to_lower(uint32_t code_point);
+uint32_t uni_to_upper(uint32_t code_point);
+
 // The classes of U+0000 to U+007F as bits.
 extern const uint32_t uni_ascii_bit[128];
 
