@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Backends, best first. No include guard: a list, included with BACKEND defined.
 BACKEND(cpu)
 #undef BACKEND

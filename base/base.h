@@ -37,28 +37,23 @@ struct str {
 };
 
 // a * b and a + b with the overflow reported: true when the result fits.
-static inline bool mul_fits(uint64_t a, uint64_t b, uint64_t *out)
-{
+static inline bool mul_fits(uint64_t a, uint64_t b, uint64_t *out) {
     return !__builtin_mul_overflow(a, b, out);
 }
 
-static inline bool add_fits(uint64_t a, uint64_t b, uint64_t *out)
-{
+static inline bool add_fits(uint64_t a, uint64_t b, uint64_t *out) {
     return !__builtin_add_overflow(a, b, out);
 }
 
-static inline size_t min_size(size_t a, size_t b)
-{
+static inline size_t min_size(size_t a, size_t b) {
     return a < b ? a : b;
 }
 
-static inline size_t max_size(size_t a, size_t b)
-{
+static inline size_t max_size(size_t a, size_t b) {
     return a > b ? a : b;
 }
 
 // n rounded up to a multiple of unit (a power of two); the caller knows that it fits.
-static inline size_t round_up(size_t n, size_t unit)
-{
+static inline size_t round_up(size_t n, size_t unit) {
     return (n + unit - 1) & ~(unit - 1);
 }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Architectures, by the name in general.architecture. No include guard: a list, included with ARCH defined.
 // window: every how-many-th layer sees all keys, where the file has a sliding window but no pattern; 0: no such window.
 //   name    rope        activation       window  what differs from a plain llama

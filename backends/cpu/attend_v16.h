@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Attention of some queries over one page, written once in vectors of sixteen floats, in tiles of V16_TILE queries times
-// as many keys (scores) or vectors (values). Pages in half precision are widened once for all queries. Included by a
-// level after ops_v16.h.
+// Attention of some queries over one page, written once in vectors of sixteen floats, in tiles of V16_TILE queries
+// times as many keys (scores) or vectors (values). Pages in half precision are widened once for all queries. Included
+// by a level after ops_v16.h.
 #pragma once
 
 #include <math.h>
@@ -11,31 +11,25 @@
 #define TILE V16_TILE
 
 // q . k for TILE queries and TILE keys; out[i] receives the TILE scores of query i.
-INLINE void score_tile(const float *const q[TILE], const float *k, uint32_t dim, float *const out[TILE])
-{
+INLINE void score_tile(const float *const q[TILE], const float *k, uint32_t dim, float *const out[TILE]) {
     v16 sum[TILE][TILE];
-    UNROLL for (int i = 0; i < TILE * TILE; i++)
-        sum[i / TILE][i % TILE] = v16_set1(0.0f);
+    UNROLL for (int i = 0; i < TILE * TILE; i++) sum[i / TILE][i % TILE] = v16_set1(0.0f);
     uint32_t d = 0;
     for (; d + 16 <= dim; d += 16)
-        UNROLL for (int i = 0; i < TILE; i++)
-            UNROLL for (int j = 0; j < TILE; j++)
-                sum[i][j] = v16_fma(v16_load(q[i] + d), v16_load(k + (size_t)j * dim + d), sum[i][j]);
+        UNROLL for (int i = 0; i < TILE; i++) UNROLL for (int j = 0; j < TILE; j++) sum[i][j] =
+            v16_fma(v16_load(q[i] + d), v16_load(k + (size_t)j * dim + d), sum[i][j]);
     if (d < dim)
         for (int i = 0; i < TILE; i++)
             for (int j = 0; j < TILE; j++) {
                 v16 s = v16_fma(v16_load_n(q[i] + d, dim - d), v16_load_n(k + (size_t)j * dim + d, dim - d), sum[i][j]);
                 sum[i][j] = v16_pick((1u << (dim - d)) - 1, s, sum[i][j]);
             }
-    UNROLL for (int i = 0; i < TILE; i++)
-        UNROLL for (int j = 0; j < TILE; j++)
-            out[i][j] = sum16(sum[i][j]);
+    UNROLL for (int i = 0; i < TILE; i++) UNROLL for (int j = 0; j < TILE; j++) out[i][j] = sum16(sum[i][j]);
 }
 
 // Scores of the rows r .. r + TILE - 1 with the keys of [lo, hi), and a few around them. The last row stands in for
 // rows that are not there.
-static void score_rows(const struct attend_job *j, const float *k, uint32_t r, uint32_t lo, uint32_t hi)
-{
+static void score_rows(const struct attend_job *j, const float *k, uint32_t r, uint32_t lo, uint32_t hi) {
     const float *q[TILE];
     float spare[TAPE_PAGE], *base[TILE], *out[TILE];
     for (uint32_t i = 0; i < TILE; i++) {
@@ -51,23 +45,20 @@ static void score_rows(const struct attend_job *j, const float *k, uint32_t r, u
 }
 
 // cap * num_tanh(s / cap)
-INLINE v16 softcap16(v16 s, float cap)
-{
+INLINE v16 softcap16(v16 s, float cap) {
     v16 x = v16_div(s, v16_set1(cap)), one = v16_set1(1.0f);
     v16 e = v16_add(exp16(v16_mul(v16_set1(2.0f), x)), one);
     return v16_mul(v16_set1(cap), v16_sub(one, v16_div(v16_set1(2.0f), e)));
 }
 
 // The lanes of keys 16 i .. 16 i + 15 that lie in [lo, hi).
-INLINE uint32_t seen(uint32_t i, uint32_t lo, uint32_t hi)
-{
+INLINE uint32_t seen(uint32_t i, uint32_t lo, uint32_t hi) {
     uint64_t all = (hi == 64 ? ~0ull : (1ull << hi) - 1) & ~((1ull << lo) - 1);
     return (uint32_t)(all >> 16 * i) & 0xffff;
 }
 
 // Scores of a row to weights, in place; unseen keys get weight 0. Gives the page's maximum and sum.
-static void weigh_row(const struct attend_job *j, uint32_t r, float *m, float *s)
-{
+static void weigh_row(const struct attend_job *j, uint32_t r, float *m, float *s) {
     float *w = j->scores + (size_t)r * TAPE_PAGE;
     v16 score[TAPE_PAGE / 16], top = v16_set1(-INFINITY), sum = v16_set1(0.0f);
     for (uint32_t i = 0; i < TAPE_PAGE / 16; i++) {
@@ -88,25 +79,20 @@ static void weigh_row(const struct attend_job *j, uint32_t r, float *m, float *s
 
 // out[i][0..16 vectors) += weights of the keys [lo, hi) times their values, for `rows` rows.
 INLINE void value_block(const float *const *w, const float *v, size_t dim, uint32_t lo, uint32_t hi, float *const *out,
-                        int rows, int vectors)
-{
+                        int rows, int vectors) {
     v16 sum[TILE][TILE];
-    UNROLL for (int i = 0; i < rows; i++)
-        UNROLL for (int c = 0; c < vectors; c++)
-            sum[i][c] = v16_load(out[i] + 16 * c);
+    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int c = 0; c < vectors; c++) sum[i][c] =
+        v16_load(out[i] + 16 * c);
     for (uint32_t key = lo; key < hi; key++)
-        UNROLL for (int i = 0; i < rows; i++)
-            UNROLL for (int c = 0; c < vectors; c++)
-                sum[i][c] = v16_fma(v16_set1(w[i][key]), v16_load(v + key * dim + 16 * (size_t)c), sum[i][c]);
-    UNROLL for (int i = 0; i < rows; i++)
-        UNROLL for (int c = 0; c < vectors; c++)
-            v16_store(out[i] + 16 * c, sum[i][c]);
+        UNROLL for (int i = 0; i < rows; i++) UNROLL for (int c = 0; c < vectors; c++) sum[i][c] =
+            v16_fma(v16_set1(w[i][key]), v16_load(v + key * dim + 16 * (size_t)c), sum[i][c]);
+    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int c = 0; c < vectors; c++)
+        v16_store(out[i] + 16 * c, sum[i][c]);
 }
 
 // The same for all of a head's dim values.
 INLINE void value_tile(const float *const *w, const float *v, uint32_t dim, uint32_t lo, uint32_t hi, float *const *out,
-                       int rows)
-{
+                       int rows) {
     float *at[TILE];
     uint32_t d = 0;
     for (; d + 16 * TILE <= dim; d += 16 * TILE) {
@@ -125,20 +111,18 @@ INLINE void value_tile(const float *const *w, const float *v, uint32_t dim, uint
                 out[i][d] = num_fma(w[i][key], v[(size_t)key * dim + d], out[i][d]);
 }
 
-static void value_all(const float *const *w, const float *v, uint32_t dim, uint32_t lo, uint32_t hi, float *const *out)
-{
+static void value_all(const float *const *w, const float *v, uint32_t dim, uint32_t lo, uint32_t hi,
+                      float *const *out) {
     value_tile(w, v, dim, lo, hi, out, TILE);
 }
 
-static void value_one(const float *w, const float *v, uint32_t dim, uint32_t lo, uint32_t hi, float *out)
-{
+static void value_one(const float *w, const float *v, uint32_t dim, uint32_t lo, uint32_t hi, float *out) {
     value_tile(&w, v, dim, lo, hi, &out, 1);
 }
 
 // The page's values of the rows r .. r + TILE - 1: the keys that all of them see in one go, the others row by row, each
 // row in ascending order. Unseen keys are left out and not multiplied by 0, because their memory may hold anything.
-static void value_rows(const struct attend_job *j, const float *v, uint32_t r, float *page)
-{
+static void value_rows(const struct attend_job *j, const float *v, uint32_t r, float *page) {
     const float *w[TILE];
     float *out[TILE];
     uint32_t n = j->rows - r < TILE ? j->rows - r : TILE, begin = 0, end = TAPE_PAGE;
@@ -159,8 +143,7 @@ static void value_rows(const struct attend_job *j, const float *v, uint32_t r, f
         value_one(w[i], v, j->dim_v, end, j->hi[r + i], out[i]);
 }
 
-static void merge_row(const struct attend_job *j, uint32_t r, float m, float s, const float *page)
-{
+static void merge_row(const struct attend_job *j, uint32_t r, float m, float s, const float *page) {
     float *acc = j->acc + (size_t)r * j->dim_v;
     float top = j->s[r] == 0 || m > j->m[r] ? m : j->m[r];
     float old = j->s[r] == 0 ? 0 : num_exp(j->m[r] - top), new = num_exp(m - top);
@@ -173,8 +156,7 @@ static void merge_row(const struct attend_job *j, uint32_t r, float m, float s, 
 }
 
 // Keys lo .. hi - 1 of a page as float32, in place or widened into `out`.
-static const float *widen(const void *page, enum kv_type type, uint32_t dim, uint32_t lo, uint32_t hi, float *out)
-{
+static const float *widen(const void *page, enum kv_type type, uint32_t dim, uint32_t lo, uint32_t hi, float *out) {
     const uint16_t *h = page;
     if (type == KV_F32)
         return page;
@@ -187,9 +169,8 @@ static const float *widen(const void *page, enum kv_type type, uint32_t dim, uin
 }
 
 // The rows r .. r + TILE - 1 against the page.
-static void attend_rows(const struct attend_job *j, const float *k, const float *v, uint32_t r, uint32_t lo, uint32_t hi,
-                        float *page)
-{
+static void attend_rows(const struct attend_job *j, const float *k, const float *v, uint32_t r, uint32_t lo,
+                        uint32_t hi, float *page) {
     uint32_t n = j->rows - r < TILE ? j->rows - r : TILE;
     float m[TILE] = {0}, s[TILE] = {0};
     score_rows(j, k, r, lo, hi);
@@ -202,8 +183,7 @@ static void attend_rows(const struct attend_job *j, const float *k, const float 
             merge_row(j, r + i, m[i], s[i], page + (size_t)i * j->dim_v);
 }
 
-static void attend(const struct attend_job *j)
-{
+static void attend(const struct attend_job *j) {
     uint32_t lo = TAPE_PAGE, hi = 0;
     float page[TILE * ATTEND_MAX_DIM];
     for (uint32_t r = 0; r < j->rows; r++) {

@@ -10,8 +10,7 @@
 #include "backends/cpu/attend_v16.h"
 #include "backends/cpu/avx512_end.h"
 
-void kernels_fill_avx512(struct kernels *k)
-{
+void kernels_fill_avx512(struct kernels *k) {
     fill_ops(k);
     k->attend = attend;
     avx512_fill_dot(k);

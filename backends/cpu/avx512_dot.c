@@ -8,10 +8,9 @@
 #include "backends/cpu/avx512_begin.h"
 #include "backends/cpu/avx512_codes.h"
 
-// Asks for the lines of [p, p + size) ahead of their use. Rows follow each other in the file, so running ahead of a row is
-// running into the next one; the hardware's own prefetch stops at every page and sees four rows as four streams.
-INLINE void prefetch(const char *p, size_t size)
-{
+// Asks for the lines of [p, p + size) ahead of their use. Rows follow each other in the file, so running ahead of a row
+// is running into the next one; the hardware's own prefetch stops at every page and sees four rows as four streams.
+INLINE void prefetch(const char *p, size_t size) {
     for (size_t i = 0; i < size; i += 64)
         _mm_prefetch(p + i, _MM_HINT_T1);
 }
@@ -168,7 +167,7 @@ INLINE __m128 halves4(const char *const w[ROWS], size_t at) {
 
 // Four rows times one column; acc[b mod 8] holds the four rows' partial sums.
 INLINE __m128 rows_dot256(const struct format256 f, const char *const row[ROWS], const struct quant_vec *x, size_t n,
-                           size_t ahead) {
+                          size_t ahead) {
     __m128 acc[8];
     UNROLL for (int i = 0; i < 8; i++) acc[i] = _mm_setzero_ps();
     for (size_t b = 0; b < n / 256; b++) {

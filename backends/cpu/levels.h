@@ -1,8 +1,9 @@
+// SPDX-License-Identifier: MIT
 // SIMD levels, each above the ones before it. No include guard: a list, included with the macros defined. LEVEL is in
 // this build and runs where the processor has all its features; LEVEL_ELSEWHERE is a name of another architecture.
 LEVEL(scalar, 0)
 #if defined(__x86_64__)
-LEVEL_ELSEWHERE(avx2)
+LEVEL(avx2, CPU_AVX2)
 LEVEL(avx512, CPU_AVX2 | CPU_AVX512 | CPU_AVX512VNNI)
 LEVEL_ELSEWHERE(neon)
 LEVEL_ELSEWHERE(dotprod)

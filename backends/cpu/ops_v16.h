@@ -6,13 +6,11 @@
 #include "backends/cpu/kernels.h"
 
 // Vectors of 16 with a shorter last one: loads and stores of min(16, n).
-INLINE v16 load_some(const float *p, size_t n)
-{
+INLINE v16 load_some(const float *p, size_t n) {
     return n < 16 ? v16_load_n(p, n) : v16_load(p);
 }
 
-INLINE void store_some(float *p, v16 a, size_t n)
-{
+INLINE void store_some(float *p, v16 a, size_t n) {
     if (n < 16)
         v16_store_n(p, a, n);
     else
@@ -20,14 +18,12 @@ INLINE void store_some(float *p, v16 a, size_t n)
 }
 
 // The tree of quant_sum16.
-INLINE float sum16(v16 a)
-{
+INLINE float sum16(v16 a) {
     return sum8(v16_halves(a));
 }
 
 // num_exp, lane by lane.
-INLINE v16 exp16(v16 x)
-{
+INLINE v16 exp16(v16 x) {
     const v16 magic = v16_set1(NUM_MAGIC), one = v16_set1(1.0f);
     x = v16_max(v16_set1(NUM_EXP_MIN), v16_min(v16_set1(NUM_EXP_MAX), x));
     v16 shifted = v16_fma(x, v16_set1(NUM_LOG2E), magic);
@@ -43,8 +39,7 @@ INLINE v16 exp16(v16 x)
 }
 
 // One block of `vectors` times 16 elements; returns its scale.
-INLINE float encode_block(const float *x, int vectors, int8_t *q, int16_t *bs)
-{
+INLINE float encode_block(const float *x, int vectors, int8_t *q, int16_t *bs) {
     v16 top = v16_set1(0.0f);
     for (int i = 0; i < vectors; i++)
         top = v16_max(v16_abs(v16_load(x + 16 * i)), top);
@@ -58,8 +53,7 @@ INLINE float encode_block(const float *x, int vectors, int8_t *q, int16_t *bs)
     return t > 0x1p-100f ? t / 127.0f : 0.0f;
 }
 
-static void encode_q8(const float *x, size_t n, void *record)
-{
+static void encode_q8(const float *x, size_t n, void *record) {
     const struct quant_layout l = quant_act_layout(ACT_Q8, n);
     int8_t *q = (int8_t *)record + l.q;
     float *d = (float *)(void *)((char *)record + l.d), *s = (float *)(void *)((char *)record + l.s);
@@ -70,8 +64,7 @@ static void encode_q8(const float *x, size_t n, void *record)
     }
 }
 
-static void encode_q8k(const float *x, size_t n, void *record)
-{
+static void encode_q8k(const float *x, size_t n, void *record) {
     const struct quant_layout l = quant_act_layout(ACT_Q8K, n);
     int8_t *q = (int8_t *)record + l.q;
     float *d = (float *)(void *)((char *)record + l.d);
@@ -80,8 +73,7 @@ static void encode_q8k(const float *x, size_t n, void *record)
         d[b] = encode_block(x + 256 * b, 16, q + 256 * b, bs + 16 * b);
 }
 
-static void norm(const float *x, const float *w, size_t n, float eps, float *y)
-{
+static void norm(const float *x, const float *w, size_t n, float eps, float *y) {
     v16 sum = v16_set1(0.0f);
     size_t i = 0;
     for (; i + 16 <= n; i += 16)
@@ -96,36 +88,30 @@ static void norm(const float *x, const float *w, size_t n, float eps, float *y)
 }
 
 // x / (1 + e^-u)
-INLINE v16 logistic_times(v16 x, v16 u)
-{
+INLINE v16 logistic_times(v16 x, v16 u) {
     return v16_div(x, v16_add(v16_set1(1.0f), exp16(v16_neg(u))));
 }
 
-INLINE v16 silu16(v16 x)
-{
+INLINE v16 silu16(v16 x) {
     return logistic_times(x, x);
 }
 
-INLINE v16 gelu16(v16 x)
-{
+INLINE v16 gelu16(v16 x) {
     v16 inner = v16_fma(v16_mul(v16_set1(NUM_GELU_B), x), x, v16_set1(1.0f));
     return logistic_times(x, v16_mul(v16_mul(v16_set1(NUM_GELU_A), x), inner));
 }
 
-static void glu_silu(const float *gate, const float *up, size_t n, float *y)
-{
+static void glu_silu(const float *gate, const float *up, size_t n, float *y) {
     for (size_t i = 0; i < n; i += 16)
         store_some(y + i, v16_mul(silu16(load_some(gate + i, n - i)), load_some(up + i, n - i)), n - i);
 }
 
-static void glu_gelu(const float *gate, const float *up, size_t n, float *y)
-{
+static void glu_gelu(const float *gate, const float *up, size_t n, float *y) {
     for (size_t i = 0; i < n; i += 16)
         store_some(y + i, v16_mul(gelu16(load_some(gate + i, n - i)), load_some(up + i, n - i)), n - i);
 }
 
-static void to_f16(const float *x, size_t n, uint16_t *y)
-{
+static void to_f16(const float *x, size_t n, uint16_t *y) {
     size_t i = 0;
     for (; i + 16 <= n; i += 16)
         v16_store_f16(y + i, v16_load(x + i));
@@ -133,8 +119,7 @@ static void to_f16(const float *x, size_t n, uint16_t *y)
         y[i] = num_f32_to_f16(x[i]);
 }
 
-static void fill_ops(struct kernels *k)
-{
+static void fill_ops(struct kernels *k) {
     k->encode[ACT_Q8] = encode_q8;
     k->encode[ACT_Q8K] = encode_q8k;
     k->norm = norm;

@@ -17,109 +17,91 @@ typedef struct {
 
 #define BOTH(expression_low, expression_high) ((v16){expression_low, expression_high})
 
-INLINE v16 v16_load(const float *p)
-{
+INLINE v16 v16_load(const float *p) {
     return BOTH(_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8));
 }
 
 // n < 16 floats, the other lanes 0; nothing behind them is touched.
-INLINE v16 v16_load_n(const float *p, size_t n)
-{
+INLINE v16 v16_load_n(const float *p, size_t n) {
     float copy[16] = {0};
     memcpy(copy, p, n * sizeof *p);
     return v16_load(copy);
 }
 
-INLINE void v16_store(float *p, v16 a)
-{
+INLINE void v16_store(float *p, v16 a) {
     _mm256_storeu_ps(p, a.low);
     _mm256_storeu_ps(p + 8, a.high);
 }
 
-INLINE void v16_store_n(float *p, v16 a, size_t n)
-{
+INLINE void v16_store_n(float *p, v16 a, size_t n) {
     float copy[16];
     v16_store(copy, a);
     memcpy(p, copy, n * sizeof *p);
 }
 
-INLINE v16 v16_set1(float x)
-{
+INLINE v16 v16_set1(float x) {
     return BOTH(_mm256_set1_ps(x), _mm256_set1_ps(x));
 }
 
-INLINE v16 v16_add(v16 a, v16 b)
-{
+INLINE v16 v16_add(v16 a, v16 b) {
     return BOTH(_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high));
 }
 
-INLINE v16 v16_sub(v16 a, v16 b)
-{
+INLINE v16 v16_sub(v16 a, v16 b) {
     return BOTH(_mm256_sub_ps(a.low, b.low), _mm256_sub_ps(a.high, b.high));
 }
 
-INLINE v16 v16_mul(v16 a, v16 b)
-{
+INLINE v16 v16_mul(v16 a, v16 b) {
     return BOTH(_mm256_mul_ps(a.low, b.low), _mm256_mul_ps(a.high, b.high));
 }
 
-INLINE v16 v16_div(v16 a, v16 b)
-{
+INLINE v16 v16_div(v16 a, v16 b) {
     return BOTH(_mm256_div_ps(a.low, b.low), _mm256_div_ps(a.high, b.high));
 }
 
-INLINE v16 v16_fma(v16 a, v16 b, v16 c)
-{
+INLINE v16 v16_fma(v16 a, v16 b, v16 c) {
     return BOTH(_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high));
 }
 
 // a > b ? a : b and a < b ? a : b, lane by lane: b where either is NaN.
-INLINE v16 v16_max(v16 a, v16 b)
-{
+INLINE v16 v16_max(v16 a, v16 b) {
     return BOTH(_mm256_max_ps(a.low, b.low), _mm256_max_ps(a.high, b.high));
 }
 
-INLINE v16 v16_min(v16 a, v16 b)
-{
+INLINE v16 v16_min(v16 a, v16 b) {
     return BOTH(_mm256_min_ps(a.low, b.low), _mm256_min_ps(a.high, b.high));
 }
 
-INLINE v16 v16_abs(v16 a)
-{
+INLINE v16 v16_abs(v16 a) {
     const __m256 sign = _mm256_set1_ps(-0.0f);
     return BOTH(_mm256_andnot_ps(sign, a.low), _mm256_andnot_ps(sign, a.high));
 }
 
-INLINE v16 v16_neg(v16 a)
-{
+INLINE v16 v16_neg(v16 a) {
     const __m256 sign = _mm256_set1_ps(-0.0f);
     return BOTH(_mm256_xor_ps(sign, a.low), _mm256_xor_ps(sign, a.high));
 }
 
 // All ones in the lanes whose bit is set.
-INLINE __m256 bits_to_lanes(uint32_t bits)
-{
+INLINE __m256 bits_to_lanes(uint32_t bits) {
     const __m256i bit = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
     return _mm256_castsi256_ps(_mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32((int)bits), bit), bit));
 }
 
 // Lanes from a where the bit is set, else from b.
-INLINE v16 v16_pick(uint32_t bits, v16 a, v16 b)
-{
+INLINE v16 v16_pick(uint32_t bits, v16 a, v16 b) {
     return BOTH(_mm256_blendv_ps(b.low, a.low, bits_to_lanes(bits)),
                 _mm256_blendv_ps(b.high, a.high, bits_to_lanes(bits >> 8)));
 }
 
-INLINE float v16_largest(v16 a)
-{
+INLINE float v16_largest(v16 a) {
     __m256 m = _mm256_max_ps(a.low, a.high);
     __m128 n = _mm_max_ps(_mm256_castps256_ps128(m), _mm256_extractf128_ps(m, 1));
     n = _mm_max_ps(n, _mm_movehl_ps(n, n));
     return _mm_cvtss_f32(_mm_max_ss(n, _mm_movehdup_ps(n)));
 }
 
-INLINE __m256 times_power8(__m256 p, __m256 shifted)
-{
+INLINE __m256 times_power8(__m256 p, __m256 shifted) {
     __m256i k = _mm256_sub_epi32(_mm256_castps_si256(shifted), _mm256_set1_epi32(0x4b400000));
     __m256i half = _mm256_srai_epi32(k, 1), bias = _mm256_set1_epi32(127);
     __m256i a = _mm256_slli_epi32(_mm256_add_epi32(half, bias), 23);
@@ -128,25 +110,22 @@ INLINE __m256 times_power8(__m256 p, __m256 shifted)
 }
 
 // p * 2^k in the two factors of num_exp; k is what `shifted` holds above NUM_MAGIC.
-INLINE v16 v16_times_power(v16 p, v16 shifted)
-{
+INLINE v16 v16_times_power(v16 p, v16 shifted) {
     return BOTH(times_power8(p.low, shifted.low), times_power8(p.high, shifted.high));
 }
 
-INLINE v16 v16_load_f16(const uint16_t *p)
-{
-    return BOTH(_mm256_cvtph_ps(_mm_loadu_si128((const void *)p)), _mm256_cvtph_ps(_mm_loadu_si128((const void *)(p + 8))));
+INLINE v16 v16_load_f16(const uint16_t *p) {
+    return BOTH(_mm256_cvtph_ps(_mm_loadu_si128((const void *)p)),
+                _mm256_cvtph_ps(_mm_loadu_si128((const void *)(p + 8))));
 }
 
-INLINE void v16_store_f16(uint16_t *p, v16 a)
-{
+INLINE void v16_store_f16(uint16_t *p, v16 a) {
     _mm_storeu_si128((void *)p, _mm256_cvtps_ph(a.low, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
     _mm_storeu_si128((void *)(p + 8), _mm256_cvtps_ph(a.high, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
 
 // Rounded to integers, ties to even, as bytes; |a| <= 127. Returns their sum.
-INLINE int32_t v16_store_i8(int8_t *p, v16 a)
-{
+INLINE int32_t v16_store_i8(int8_t *p, v16 a) {
     __m256i w = _mm256_packs_epi32(_mm256_cvtps_epi32(a.low), _mm256_cvtps_epi32(a.high));
     w = _mm256_permute4x64_epi64(w, 0xd8);
     _mm_storeu_si128((void *)p, _mm_packs_epi16(_mm256_castsi256_si128(w), _mm256_extracti128_si256(w, 1)));
@@ -157,15 +136,13 @@ INLINE int32_t v16_store_i8(int8_t *p, v16 a)
 }
 
 // The tree of quant_sum8.
-INLINE float sum8(__m256 a)
-{
+INLINE float sum8(__m256 a) {
     __m128 b = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
     b = _mm_add_ps(b, _mm_movehl_ps(b, b));
     return _mm_cvtss_f32(_mm_add_ss(b, _mm_movehdup_ps(b)));
 }
 
 // The two halves added: the first step of quant_sum16.
-INLINE __m256 v16_halves(v16 a)
-{
+INLINE __m256 v16_halves(v16 a) {
     return _mm256_add_ps(a.low, a.high);
 }

@@ -14,97 +14,79 @@
 typedef __m512 v16;
 
 // Lanes 0 .. n - 1, n <= 16.
-INLINE __mmask16 lanes(size_t n)
-{
+INLINE __mmask16 lanes(size_t n) {
     return (__mmask16)((1u << n) - 1);
 }
 
-INLINE v16 v16_load(const float *p)
-{
+INLINE v16 v16_load(const float *p) {
     return _mm512_loadu_ps(p);
 }
 
 // n < 16 floats, the other lanes 0; nothing behind them is touched.
-INLINE v16 v16_load_n(const float *p, size_t n)
-{
+INLINE v16 v16_load_n(const float *p, size_t n) {
     return _mm512_maskz_loadu_ps(lanes(n), p);
 }
 
-INLINE void v16_store(float *p, v16 a)
-{
+INLINE void v16_store(float *p, v16 a) {
     _mm512_storeu_ps(p, a);
 }
 
-INLINE void v16_store_n(float *p, v16 a, size_t n)
-{
+INLINE void v16_store_n(float *p, v16 a, size_t n) {
     _mm512_mask_storeu_ps(p, lanes(n), a);
 }
 
-INLINE v16 v16_set1(float x)
-{
+INLINE v16 v16_set1(float x) {
     return _mm512_set1_ps(x);
 }
 
-INLINE v16 v16_add(v16 a, v16 b)
-{
+INLINE v16 v16_add(v16 a, v16 b) {
     return _mm512_add_ps(a, b);
 }
 
-INLINE v16 v16_sub(v16 a, v16 b)
-{
+INLINE v16 v16_sub(v16 a, v16 b) {
     return _mm512_sub_ps(a, b);
 }
 
-INLINE v16 v16_mul(v16 a, v16 b)
-{
+INLINE v16 v16_mul(v16 a, v16 b) {
     return _mm512_mul_ps(a, b);
 }
 
-INLINE v16 v16_div(v16 a, v16 b)
-{
+INLINE v16 v16_div(v16 a, v16 b) {
     return _mm512_div_ps(a, b);
 }
 
-INLINE v16 v16_fma(v16 a, v16 b, v16 c)
-{
+INLINE v16 v16_fma(v16 a, v16 b, v16 c) {
     return _mm512_fmadd_ps(a, b, c);
 }
 
 // a > b ? a : b and a < b ? a : b, lane by lane: b where either is NaN.
-INLINE v16 v16_max(v16 a, v16 b)
-{
+INLINE v16 v16_max(v16 a, v16 b) {
     return _mm512_max_ps(a, b);
 }
 
-INLINE v16 v16_min(v16 a, v16 b)
-{
+INLINE v16 v16_min(v16 a, v16 b) {
     return _mm512_min_ps(a, b);
 }
 
-INLINE v16 v16_abs(v16 a)
-{
+INLINE v16 v16_abs(v16 a) {
     return _mm512_andnot_ps(_mm512_set1_ps(-0.0f), a);
 }
 
-INLINE v16 v16_neg(v16 a)
-{
+INLINE v16 v16_neg(v16 a) {
     return _mm512_xor_ps(a, _mm512_set1_ps(-0.0f));
 }
 
 // Lanes from a where the bit is set, else from b.
-INLINE v16 v16_pick(uint32_t bits, v16 a, v16 b)
-{
+INLINE v16 v16_pick(uint32_t bits, v16 a, v16 b) {
     return _mm512_mask_mov_ps(b, (__mmask16)bits, a);
 }
 
-INLINE float v16_largest(v16 a)
-{
+INLINE float v16_largest(v16 a) {
     return _mm512_reduce_max_ps(a);
 }
 
 // p * 2^k in the two factors of num_exp; k is what `shifted` holds above NUM_MAGIC.
-INLINE v16 v16_times_power(v16 p, v16 shifted)
-{
+INLINE v16 v16_times_power(v16 p, v16 shifted) {
     __m512i k = _mm512_sub_epi32(_mm512_castps_si512(shifted), _mm512_set1_epi32(0x4b400000));
     __m512i half = _mm512_srai_epi32(k, 1), bias = _mm512_set1_epi32(127);
     __m512i a = _mm512_slli_epi32(_mm512_add_epi32(half, bias), 23);
@@ -112,19 +94,16 @@ INLINE v16 v16_times_power(v16 p, v16 shifted)
     return _mm512_mul_ps(_mm512_mul_ps(p, _mm512_castsi512_ps(a)), _mm512_castsi512_ps(b));
 }
 
-INLINE v16 v16_load_f16(const uint16_t *p)
-{
+INLINE v16 v16_load_f16(const uint16_t *p) {
     return _mm512_cvtph_ps(_mm256_loadu_si256((const void *)p));
 }
 
-INLINE void v16_store_f16(uint16_t *p, v16 a)
-{
+INLINE void v16_store_f16(uint16_t *p, v16 a) {
     _mm256_storeu_si256((void *)p, _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
 
 // Rounded to integers, ties to even, as bytes; |a| <= 127. Returns their sum.
-INLINE int32_t v16_store_i8(int8_t *p, v16 a)
-{
+INLINE int32_t v16_store_i8(int8_t *p, v16 a) {
     __m128i q = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(a));
     _mm_storeu_si128((void *)p, q);
     __m256i pairs = _mm256_madd_epi16(_mm256_cvtepi8_epi16(q), _mm256_set1_epi16(1));
@@ -134,15 +113,13 @@ INLINE int32_t v16_store_i8(int8_t *p, v16 a)
 }
 
 // The tree of quant_sum8.
-INLINE float sum8(__m256 a)
-{
+INLINE float sum8(__m256 a) {
     __m128 b = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
     b = _mm_add_ps(b, _mm_movehl_ps(b, b));
     return _mm_cvtss_f32(_mm_add_ss(b, _mm_movehdup_ps(b)));
 }
 
 // The two halves added: the first step of quant_sum16.
-INLINE __m256 v16_halves(v16 a)
-{
+INLINE __m256 v16_halves(v16 a) {
     return _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
 }

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: MIT
+// The AVX2 level (with FMA and F16C): avx2.c small operations and attention, avx2_dot.c matrix products. Haswell and
+// later, Zen and later.
+#pragma once
+
+#include "backends/cpu/kernels.h"
+
+void avx2_fill_dot(struct kernels *k);

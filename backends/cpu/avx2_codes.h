@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+// AVX2: the codes of 32 consecutive elements of a row as 32 bytes in their order, a reader per format. Included between
+// avx2_begin.h and avx2_end.h.
+#pragma once
+
+#include "backends/cpu/v16_avx2.h"
+#include "quant/blocks.h"
+
+// Formats of 32 elements: the block at b. Codes are unsigned, those of Q8_0 signed.
+typedef __m256i codes32_reader(const char *b);
+// Formats of 256 elements: elements 32 c .. 32 c + 31 of the block at b.
+typedef __m256i codes256_reader(const char *b, int c);
+
+// The low nibbles of 16 bytes, then the high ones.
+INLINE __m256i nibbles(const char *qs) {
+    __m128i v = _mm_loadu_si128((const void *)qs);
+    return _mm256_and_si256(_mm256_set_m128i(_mm_srli_epi16(v, 4), v), _mm256_set1_epi8(15));
+}
+
+// Adds 16 where the fifth bit of an element is set.
+INLINE __m256i fifth_bits(__m256i v, const char *qh) {
+    int32_t bits;
+    memcpy(&bits, qh, sizeof bits);
+    const __m256i byte = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
+    const __m256i bit = _mm256_set1_epi64x((long long)0x8040201008040201);
+    __m256i h = _mm256_and_si256(_mm256_shuffle_epi8(_mm256_set1_epi32(bits), byte), bit);
+    return _mm256_or_si256(v, _mm256_and_si256(_mm256_cmpeq_epi8(h, bit), _mm256_set1_epi8(16)));
+}
+
+INLINE __m256i codes_q4_0(const char *b) {
+    return nibbles(b + offsetof(struct block_q4_0, qs));
+}
+
+INLINE __m256i codes_q4_1(const char *b) {
+    return nibbles(b + offsetof(struct block_q4_1, qs));
+}
+
+INLINE __m256i codes_q5_0(const char *b) {
+    return fifth_bits(nibbles(b + offsetof(struct block_q5_0, qs)), b + offsetof(struct block_q5_0, qh));
+}
+
+INLINE __m256i codes_q5_1(const char *b) {
+    return fifth_bits(nibbles(b + offsetof(struct block_q5_1, qs)), b + offsetof(struct block_q5_1, qh));
+}
+
+INLINE __m256i codes_q8_0(const char *b) {
+    return _mm256_loadu_si256((const void *)(b + offsetof(struct block_q8_0, qs)));
+}
+
+INLINE __m256i codes_q4_k(const char *b, int c) {
+    __m256i v = _mm256_loadu_si256((const void *)(b + offsetof(struct block_q4_k, qs) + 32 * (c / 2)));
+    return _mm256_and_si256(c % 2 ? _mm256_srli_epi16(v, 4) : v, _mm256_set1_epi8(15));
+}
+
+INLINE __m256i codes_q6_k(const char *b, int c) {
+    __m256i low = _mm256_loadu_si256((const void *)(b + offsetof(struct block_q6_k, ql) + 64 * (c / 4) + 32 * (c % 2)));
+    __m256i high = _mm256_loadu_si256((const void *)(b + offsetof(struct block_q6_k, qh) + 32 * (c / 4)));
+    low = _mm256_and_si256(c % 4 < 2 ? low : _mm256_srli_epi16(low, 4), _mm256_set1_epi8(15));
+    high = c % 4 == 0   ? _mm256_slli_epi16(high, 4)
+           : c % 4 == 1 ? _mm256_slli_epi16(high, 2)
+           : c % 4 == 2 ? high
+                        : _mm256_srli_epi16(high, 2);
+    return _mm256_or_si256(low, _mm256_and_si256(high, _mm256_set1_epi8(0x30)));
+}
+
+// The sixteen sub-scales of a 256-block as bytes, and its minimums in formats that have them.
+INLINE __m128i scales_q6_k(const char *b) {
+    return _mm_loadu_si128((const void *)(b + offsetof(struct block_q6_k, scales)));
+}
+
+// Eight six-bit numbers spread to sixteen bytes, each twice.
+INLINE __m128i twice(uint32_t low, uint32_t high) {
+    __m128i v = _mm_cvtsi64_si128((long long)((uint64_t)high << 32 | low));
+    return _mm_unpacklo_epi8(v, v);
+}
+
+INLINE __m128i scales_q4_k(const char *b) {
+    uint32_t s[3];
+    memcpy(s, b + offsetof(struct block_q4_k, scales), sizeof s);
+    return twice(s[0] & 0x3f3f3f3f, (s[2] & 0x0f0f0f0f) | (s[0] >> 2 & 0x30303030));
+}
+
+INLINE __m128i mins_q4_k(const char *b) {
+    uint32_t s[3];
+    memcpy(s, b + offsetof(struct block_q4_k, scales), sizeof s);
+    return twice(s[1] & 0x3f3f3f3f, (s[2] >> 4 & 0x0f0f0f0f) | (s[1] >> 2 & 0x30303030));
+}
+
+INLINE uint16_t half_at(const char *p) {
+    uint16_t h;
+    memcpy(&h, p, sizeof h);
+    return h;
+}
+
+// n halves `stride` bytes apart, widened; the lanes behind them are 0.
+INLINE __m256 halves8(const char *p, size_t stride, size_t n) {
+    uint16_t h[8] = {0};
+    for (size_t i = 0; i < n; i++)
+        h[i] = half_at(p + i * stride);
+    return _mm256_cvtph_ps(_mm_loadu_si128((const void *)h));
+}
