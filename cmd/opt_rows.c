@@ -24,7 +24,7 @@ const struct opt opt_rows[] = {
      "Needs a chat template.", opt_text, AT(system), 0, 0, "a text"},
     {"raw", 0, NULL, OPT_MODEL, BIT(run), true, "continue the text as it is, without a chat template",
      NULL, opt_flag, AT(continues), 0, 0, NULL},
-    {"template", 0, "FILE", OPT_MODEL, BIT(run), false, "chat template to use instead of the model's",
+    {"template", 0, "FILE", OPT_MODEL, BIT(run) | BIT(template), false, "chat template to use instead of the model's",
      NULL, opt_text, AT(template), 0, 0, "a file"},
     {"special", 0, NULL, OPT_MODEL, BIT(run), false, "with --raw: read control tokens in the text as such",
      NULL, opt_flag, AT(special), 0, 0, NULL},
@@ -99,7 +99,7 @@ const struct opt opt_rows[] = {
      NULL, opt_int, AT(n_prompt), 1, MOST, NULL},
     {"tokens", 'n', "N", OPT_MACHINE, BIT(bench), false, "steps of decode (default 64)",
      NULL, opt_int, AT(n_tokens), 1, MOST, NULL},
-    {"now", 0, "TIME", OPT_MACHINE, BIT(run), false, "the clock that templates read",
+    {"now", 0, "TIME", OPT_MACHINE, BIT(run) | BIT(template), false, "the clock that templates read",
      NULL, opt_now, AT(now), 0, 0, "YYYY-MM-DDTHH:MM:SS"},
 
     {NULL, 'h', NULL, OPT_OTHER, ALL, true, "this screen", NULL, opt_flag, AT(screen), 0, 0, NULL},

@@ -98,7 +98,12 @@ static bool encode_chat(struct run *r, struct str template, struct err *e) {
         turns[n++] = (struct chat_turn){"system", {r->o->system, strlen(r->o->system)}};
     turns[n++] = (struct chat_turn){"user", {r->message.ptr, r->message.len}};
     struct chat_text rendered = {0};
-    bool ok = chat_render(template, turns, n, &rendered, e);
+    const struct opt_time *t = &r->o->now;
+    char now[64];
+    snprintf(now, sizeof now, "%04d-%02d-%02dT%02d:%02d:%02d", t->year, t->month, t->day, t->hour, t->minute,
+             t->second);
+    struct chat_params params = {.template = template, .tok = r->en->tok, .now = t->given ? now : NULL};
+    bool ok = chat_render(&params, turns, n, &rendered, e);
     ok = ok && encode(r,
                       &(struct tok_input){.text = rendered.text.ptr,
                                           .len = rendered.text.len,

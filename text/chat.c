@@ -1,20 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Chat templates. Recognised are the ChatML forms: a turn is <|im_start|>ROLE\nTEXT<|im_end|>\n, and a conversation
-// without a system turn begins with the model family's default one, which the template's source spells out.
+// Conversations: the turns and the model's own marks become the context that templates expect, and the template
+// interpreter does the rest.
 #include "text/chat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define START "<|im_start|>"
-#define END "<|im_end|>\n"
-
-// Default system turns, found in the source of the templates that insert them.
-static const char *const default_systems[] = {
-    "You are a helpful AI assistant named SmolLM, trained by Hugging Face",
-    "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.",
-    "You are a helpful assistant.",
-};
+#include "text/jinja.h"
 
 struct str chat_template(const struct gguf *g) {
     struct str s = {"", 0};
@@ -23,55 +15,57 @@ struct str chat_template(const struct gguf *g) {
     return s;
 }
 
-static bool contains(struct str s, const char *part) {
-    return memmem(s.ptr, s.len, part, strlen(part)) != NULL;
+static void put_token(struct json_writer *w, const char *key, const struct tokenizer *t, int32_t id) {
+    struct buf text = {0};
+    if (t)
+        tok_piece(t, id, true, &text);
+    json_key(w, key);
+    json_str(w, (struct str){text.len ? text.ptr : "", text.len});
+    buf_free(&text);
 }
 
-static void put_trusted(struct chat_text *out, const char *text) {
-    size_t begin = out->text.len;
-    buf_str(&out->text, text);
-    if (out->n_trusted && out->trusted[out->n_trusted - 1].end == begin) {
-        out->trusted[out->n_trusted - 1].end = out->text.len;
-        return;
+static void put_turns(struct json_writer *w, const struct chat_turn *turns, size_t n_turns) {
+    json_key(w, "messages");
+    json_begin(w, '[');
+    for (size_t i = 0; i < n_turns; i++) {
+        json_begin(w, '{');
+        json_key(w, "role");
+        json_str(w, (struct str){turns[i].role, strlen(turns[i].role)});
+        json_key(w, "content");
+        json_str(w, turns[i].text);
+        json_end(w, '}');
     }
-    if (out->n_trusted == out->cap_trusted) {
-        size_t cap = out->cap_trusted ? 2 * out->cap_trusted : 16;
-        struct tok_span *spans = realloc(out->trusted, cap * sizeof *spans);
-        if (!spans) {
-            out->text.failed = true;
-            return;
-        }
-        out->trusted = spans;
-        out->cap_trusted = cap;
-    }
-    out->trusted[out->n_trusted++] = (struct tok_span){begin, out->text.len};
+    json_end(w, ']');
 }
 
-static void put_turn(struct chat_text *out, const char *role, struct str text, bool trusted) {
-    put_trusted(out, START);
-    put_trusted(out, role);
-    put_trusted(out, "\n");
-    if (trusted)
-        put_trusted(out, text.ptr);
-    else
-        buf_append(&out->text, text.ptr, text.len);
-    put_trusted(out, END);
+// Templates are written for a caller that always defines tools and documents, as none when there are none.
+static void put_context(struct buf *out, const struct chat_params *p, const struct chat_turn *turns, size_t n_turns) {
+    struct json_writer w = {.out = out};
+    json_begin(&w, '{');
+    put_turns(&w, turns, n_turns);
+    json_key(&w, "add_generation_prompt");
+    json_bool(&w, true);
+    json_key(&w, "tools");
+    json_null(&w);
+    json_key(&w, "documents");
+    json_null(&w);
+    put_token(&w, "bos_token", p->tok, p->tok ? tok_bos(p->tok) : -1);
+    put_token(&w, "eos_token", p->tok, p->tok ? tok_eos(p->tok) : -1);
+    json_end(&w, '}');
 }
 
-bool chat_render(struct str template, const struct chat_turn *turns, size_t n_turns, struct chat_text *out,
+bool chat_render(const struct chat_params *p, const struct chat_turn *turns, size_t n_turns, struct chat_text *out,
                  struct err *e) {
+    struct buf context = {0};
+    struct json_doc doc = {0};
     *out = (struct chat_text){0};
-    ERR_IF(!contains(template, START) || !contains(template, "<|im_end|>"), e, ERR_INPUT,
-           "chat template: not a form that is supported");
-    for (size_t i = 0; i < ARRAY_LEN(default_systems) && (!n_turns || strcmp(turns[0].role, "system") != 0); i++)
-        if (contains(template, default_systems[i])) {
-            put_turn(out, "system", (struct str){default_systems[i], strlen(default_systems[i])}, true);
-            break;
-        }
-    for (size_t i = 0; i < n_turns; i++)
-        put_turn(out, turns[i].role, turns[i].text, false);
-    put_trusted(out, START "assistant\n");
-    return !out->text.failed || err_memory(e, out->text.len, "the conversation");
+    put_context(&context, p, turns, n_turns);
+    bool ok = context.failed ? err_memory(e, context.len, "the conversation")
+                             : json_parse(&doc, (struct str){context.ptr, context.len}, "conversation", 1, e);
+    ok = ok && jinja_render(p->template, &doc.root, p->now, out, e);
+    json_free(&doc);
+    buf_free(&context);
+    return ok;
 }
 
 void chat_text_free(struct chat_text *c) {

@@ -22,8 +22,14 @@ struct chat_text {
 // The template of the file (tokenizer.chat_template), or an empty slice.
 struct str chat_template(const struct gguf *g);
 
-// Renders turns with the template's source text, ending with what opens the assistant's turn. A template that pith
-// cannot apply is ERR_INPUT. *out is freed with chat_text_free in either case.
-bool chat_render(struct str template, const struct chat_turn *turns, size_t n_turns, struct chat_text *out,
+struct chat_params {
+    struct str template;         // the source text
+    const struct tokenizer *tok; // whose BOS and EOS the template may write
+    const char *now;             // the clock that it reads, "YYYY-MM-DDTHH:MM:SS"; NULL: the real one
+};
+
+// Renders turns, ending with what opens the assistant's turn. A template that is wrong, or that refuses these turns, is
+// ERR_INPUT. *out is freed with chat_text_free in either case.
+bool chat_render(const struct chat_params *p, const struct chat_turn *turns, size_t n_turns, struct chat_text *out,
                  struct err *e);
 void chat_text_free(struct chat_text *c);
