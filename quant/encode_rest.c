@@ -1,39 +1,19 @@
 // SPDX-License-Identifier: MIT
 #include "quant/blocks.h"
-void quant_encode_q4_0(const float *x, const float *w, void *block) {
-    (void)x;
-    (void)w;
-    memset(block, 0, sizeof(struct block_q4_0));
-}
 void quant_encode_q4_1(const float *x, const float *w, void *block) {
     (void)x;
     (void)w;
     memset(block, 0, sizeof(struct block_q4_1));
-}
-void quant_encode_q5_0(const float *x, const float *w, void *block) {
-    (void)x;
-    (void)w;
-    memset(block, 0, sizeof(struct block_q5_0));
 }
 void quant_encode_q5_1(const float *x, const float *w, void *block) {
     (void)x;
     (void)w;
     memset(block, 0, sizeof(struct block_q5_1));
 }
-void quant_encode_q8_0(const float *x, const float *w, void *block) {
-    (void)x;
-    (void)w;
-    memset(block, 0, sizeof(struct block_q8_0));
-}
 void quant_encode_q2_k(const float *x, const float *w, void *block) {
     (void)x;
     (void)w;
     memset(block, 0, sizeof(struct block_q2_k));
-}
-void quant_encode_q3_k(const float *x, const float *w, void *block) {
-    (void)x;
-    (void)w;
-    memset(block, 0, sizeof(struct block_q3_k));
 }
 void quant_encode_q4_k(const float *x, const float *w, void *block) {
     (void)x;
@@ -44,11 +24,6 @@ void quant_encode_q5_k(const float *x, const float *w, void *block) {
     (void)x;
     (void)w;
     memset(block, 0, sizeof(struct block_q5_k));
-}
-void quant_encode_q6_k(const float *x, const float *w, void *block) {
-    (void)x;
-    (void)w;
-    memset(block, 0, sizeof(struct block_q6_k));
 }
 void quant_encode_iq2_xxs(const float *x, const float *w, void *block) {
     (void)x;
@@ -70,11 +45,6 @@ void quant_encode_iq1_s(const float *x, const float *w, void *block) {
     (void)w;
     memset(block, 0, sizeof(struct block_iq1_s));
 }
-void quant_encode_iq4_nl(const float *x, const float *w, void *block) {
-    (void)x;
-    (void)w;
-    memset(block, 0, sizeof(struct block_iq4_nl));
-}
 void quant_encode_iq3_s(const float *x, const float *w, void *block) {
     (void)x;
     (void)w;
@@ -84,11 +54,6 @@ void quant_encode_iq2_s(const float *x, const float *w, void *block) {
     (void)x;
     (void)w;
     memset(block, 0, sizeof(struct block_iq2_s));
-}
-void quant_encode_iq4_xs(const float *x, const float *w, void *block) {
-    (void)x;
-    (void)w;
-    memset(block, 0, sizeof(struct block_iq4_xs));
 }
 void quant_encode_iq1_m(const float *x, const float *w, void *block) {
     (void)x;

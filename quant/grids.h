@@ -10,6 +10,14 @@
 extern const int8_t grid_nonlinear[16]; // IQ4_NL, IQ4_XS
 extern const int8_t grid_e2m1[16];      // MXFP4, NVFP4: twice the value of the four-bit float
 
+// The code of one of the levels of grid_nonlinear.
+static inline int grid_nonlinear_code(int8_t level) {
+    int code = 0;
+    for (int step = 8; step; step /= 2)
+        code += grid_nonlinear[code + step] <= level ? step : 0;
+    return code;
+}
+
 extern const uint8_t grid_values_iq2[4];
 extern const uint8_t grid_values_iq3_xxs[8];
 extern const uint8_t grid_values_iq3_s[8];

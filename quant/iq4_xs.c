@@ -10,6 +10,7 @@
 // element = d * (scale - 32) * level[code]
 #include "quant/blocks.h"
 #include "quant/grids.h"
+#include "quant/search.h"
 
 void quant_read_iq4_xs(const void *block, struct quant_block256 *out) {
     const struct block_iq4_xs *b = block;
@@ -23,5 +24,29 @@ void quant_read_iq4_xs(const void *block, struct quant_block256 *out) {
         int element = i / 16 * 32 + i % 16;
         out->q[element] = (uint8_t)(grid_nonlinear[b->qs[i] & 15] + 128);
         out->q[element + 16] = (uint8_t)(grid_nonlinear[b->qs[i] >> 4] + 128);
+    }
+}
+
+void quant_encode_iq4_xs(const float *x, const float *weights, void *block) {
+    static const struct search_block search = {
+        .levels = {.lo = -127, .hi = 113, .uneven = grid_nonlinear},
+        .effort = {16, 0.75f, 1.5f},
+        .sub_len = 32,
+        .least = -32,
+        .most = 31,
+    };
+    struct block_iq4_xs *b = block;
+    int8_t scale[16], level[256];
+    b->d = search_block(&search, x, weights, scale, level);
+    b->scales_h = 0;
+    memset(b->scales_l, 0, sizeof b->scales_l);
+    for (int j = 0; j < 8; j++) {
+        int s = scale[j] + 32;
+        b->scales_l[j / 2] |= (uint8_t)((s & 15) << j % 2 * 4);
+        b->scales_h = (uint16_t)(b->scales_h | s >> 4 << 2 * j);
+    }
+    for (int i = 0; i < 128; i++) {
+        const int8_t *pair = level + i / 16 * 32 + i % 16;
+        b->qs[i] = (uint8_t)(grid_nonlinear_code(pair[0]) | grid_nonlinear_code(pair[16]) << 4);
     }
 }

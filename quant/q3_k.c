@@ -10,6 +10,7 @@
 //
 // element = d * (scale - 32) * (code - 4)
 #include "quant/blocks.h"
+#include "quant/search.h"
 
 void quant_read_q3_k(const void *block, struct quant_block256 *out) {
     const struct block_q3_k *b = block;
@@ -22,5 +23,24 @@ void quant_read_q3_k(const void *block, struct quant_block256 *out) {
     for (int i = 0; i < 256; i++) {
         int low = b->qs[i / 128 * 32 + i % 32] >> i % 128 / 32 * 2 & 3, high = b->hmask[i % 32] >> i / 32 & 1;
         out->q[i] = (uint8_t)(low | high << 2);
+    }
+}
+
+void quant_encode_q3_k(const float *x, const float *weights, void *block) {
+    static const struct search_block search = {
+        .levels = {.lo = -4, .hi = 3}, .effort = {12, 0.7f, 1.9f}, .sub_len = 16, .least = -32, .most = 31};
+    struct block_q3_k *b = block;
+    int8_t scale[16], level[256];
+    memset(b, 0, sizeof *b);
+    b->d = search_block(&search, x, weights, scale, level);
+    for (int j = 0; j < 16; j++) {
+        int s = scale[j] + 32;
+        b->scales[j % 8] |= (uint8_t)((s & 15) << j / 8 * 4);
+        b->scales[8 + j % 4] |= (uint8_t)(s >> 4 << j / 4 * 2);
+    }
+    for (int i = 0; i < 256; i++) {
+        int code = level[i] + 4;
+        b->qs[i / 128 * 32 + i % 32] |= (uint8_t)((code & 3) << i % 128 / 32 * 2);
+        b->hmask[i % 32] |= (uint8_t)(code >> 2 << i / 32);
     }
 }

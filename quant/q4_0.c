@@ -6,6 +6,7 @@
 //
 // element = d * (nibble - 8)
 #include "quant/blocks.h"
+#include "quant/search.h"
 
 void quant_read_q4_0(const void *block, struct quant_block32 *out) {
     const struct block_q4_0 *b = block;
@@ -15,4 +16,14 @@ void quant_read_q4_0(const void *block, struct quant_block32 *out) {
         out->q[i] = b->qs[i] & 15;
         out->q[i + 16] = b->qs[i] >> 4;
     }
+}
+
+void quant_encode_q4_0(const float *x, const float *weights, void *block) {
+    static const struct search_levels levels = {.lo = -8, .hi = 7};
+    static const struct search_effort effort = {16, 0.8f, 1.5f};
+    struct block_q4_0 *b = block;
+    int8_t q[32];
+    b->d = search_half_scale(&levels, &effort, x, weights, 32, q);
+    for (int i = 0; i < 16; i++)
+        b->qs[i] = (uint8_t)((q[i] + 8) | (q[i + 16] + 8) << 4);
 }

@@ -10,6 +10,7 @@
 //
 // element = d * scale * (code - 32)
 #include "quant/blocks.h"
+#include "quant/search.h"
 
 void quant_read_q6_k(const void *block, struct quant_block256 *out) {
     const struct block_q6_k *b = block;
@@ -21,5 +22,19 @@ void quant_read_q6_k(const void *block, struct quant_block256 *out) {
         int low = b->ql[64 * run + at % 64] >> (at < 64 ? 0 : 4) & 15;
         int high = b->qh[32 * run + at % 32] >> 2 * (at / 32) & 3;
         out->q[i] = (uint8_t)(low | high << 4);
+    }
+}
+
+void quant_encode_q6_k(const float *x, const float *weights, void *block) {
+    static const struct search_block search = {
+        .levels = {.lo = -32, .hi = 31}, .effort = {10, 0.9f, 1.15f}, .sub_len = 16, .least = -128, .most = 127};
+    struct block_q6_k *b = block;
+    int8_t level[256];
+    memset(b, 0, sizeof *b);
+    b->d = search_block(&search, x, weights, b->scales, level);
+    for (int i = 0; i < 256; i++) {
+        int run = i / 128, at = i % 128, code = level[i] + 32;
+        b->ql[64 * run + at % 64] |= (uint8_t)((code & 15) << (at < 64 ? 0 : 4));
+        b->qh[32 * run + at % 32] |= (uint8_t)(code >> 4 << 2 * (at / 32));
     }
 }

@@ -6,6 +6,7 @@
 //
 // element = d * qs
 #include "quant/blocks.h"
+#include "quant/search.h"
 
 void quant_read_q8_0(const void *block, struct quant_block32 *out) {
     const struct block_q8_0 *b = block;
@@ -13,4 +14,11 @@ void quant_read_q8_0(const void *block, struct quant_block32 *out) {
     out->zero = 128;
     for (int i = 0; i < 32; i++)
         out->q[i] = (uint8_t)(b->qs[i] + 128);
+}
+
+void quant_encode_q8_0(const float *x, const float *weights, void *block) {
+    static const struct search_levels levels = {.lo = -127, .hi = 127};
+    static const struct search_effort effort = {8, 1.0f, 1.04f};
+    struct block_q8_0 *b = block;
+    b->d = search_half_scale(&levels, &effort, x, weights, 32, b->qs);
 }
