@@ -1,30 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include "quant/blocks.h"
-void quant_encode_q4_1(const float *x, const float *w, void *block) {
-    (void)x;
-    (void)w;
-    memset(block, 0, sizeof(struct block_q4_1));
-}
-void quant_encode_q5_1(const float *x, const float *w, void *block) {
-    (void)x;
-    (void)w;
-    memset(block, 0, sizeof(struct block_q5_1));
-}
-void quant_encode_q2_k(const float *x, const float *w, void *block) {
-    (void)x;
-    (void)w;
-    memset(block, 0, sizeof(struct block_q2_k));
-}
-void quant_encode_q4_k(const float *x, const float *w, void *block) {
-    (void)x;
-    (void)w;
-    memset(block, 0, sizeof(struct block_q4_k));
-}
-void quant_encode_q5_k(const float *x, const float *w, void *block) {
-    (void)x;
-    (void)w;
-    memset(block, 0, sizeof(struct block_q5_k));
-}
 void quant_encode_iq2_xxs(const float *x, const float *w, void *block) {
     (void)x;
     (void)w;

@@ -8,6 +8,7 @@
 //
 // element = d * scale * code - dmin * minimum
 #include "quant/blocks.h"
+#include "quant/search.h"
 
 void quant_read_q2_k(const void *block, struct quant_block256 *out) {
     const struct block_q2_k *b = block;
@@ -20,4 +21,20 @@ void quant_read_q2_k(const void *block, struct quant_block256 *out) {
     }
     for (int i = 0; i < 256; i++)
         out->q[i] = b->qs[i / 128 * 32 + i % 32] >> i % 128 / 32 * 2 & 3;
+}
+
+void quant_encode_q2_k(const float *x, const float *weights, void *block) {
+    static const struct search_affine_block search = {.hi = 3, .sub_len = 16, .most = 15};
+    struct block_q2_k *b = block;
+    uint8_t scale[16], min[16];
+    int8_t q[256];
+    uint16_t d, dmin;
+    search_affine_block(&search, x, weights, &d, &dmin, scale, min, q);
+    memset(b, 0, sizeof *b);
+    b->d = d;
+    b->dmin = dmin;
+    for (int j = 0; j < 16; j++)
+        b->scales[j] = (uint8_t)(scale[j] | min[j] << 4);
+    for (int i = 0; i < 256; i++)
+        b->qs[i / 128 * 32 + i % 32] |= (uint8_t)(q[i] << i % 128 / 32 * 2);
 }

@@ -7,6 +7,7 @@
 //
 // element = d * scale * nibble - dmin * minimum
 #include "quant/blocks.h"
+#include "quant/search.h"
 
 void quant_read_q4_k(const void *block, struct quant_block256 *out) {
     const struct block_q4_k *b = block;
@@ -18,5 +19,21 @@ void quant_read_q4_k(const void *block, struct quant_block256 *out) {
         int element = i / 32 * 64 + i % 32;
         out->q[element] = b->qs[i] & 15;
         out->q[element + 32] = b->qs[i] >> 4;
+    }
+}
+
+void quant_encode_q4_k(const float *x, const float *weights, void *block) {
+    static const struct search_affine_block search = {.hi = 15, .sub_len = 32, .most = 63};
+    struct block_q4_k *b = block;
+    uint8_t scale[16], min[16];
+    int8_t q[256];
+    uint16_t d, dmin;
+    search_affine_block(&search, x, weights, &d, &dmin, scale, min, q);
+    b->d = d;
+    b->dmin = dmin;
+    quant_write_scales6(scale, min, b->scales);
+    for (int i = 0; i < 128; i++) {
+        int element = i / 32 * 64 + i % 32;
+        b->qs[i] = (uint8_t)(q[element] | q[element + 32] << 4);
     }
 }

@@ -7,6 +7,7 @@
 //
 // element = d * code + m
 #include "quant/blocks.h"
+#include "quant/search.h"
 
 void quant_read_q5_1(const void *block, struct quant_block32 *out) {
     const struct block_q5_1 *b = block;
@@ -16,5 +17,19 @@ void quant_read_q5_1(const void *block, struct quant_block32 *out) {
     for (int i = 0; i < 16; i++) {
         out->q[i] = (uint8_t)((b->qs[i] & 15) | (b->qh >> i & 1) << 4);
         out->q[i + 16] = (uint8_t)(b->qs[i] >> 4 | (b->qh >> (i + 16) & 1) << 4);
+    }
+}
+
+void quant_encode_q5_1(const float *x, const float *weights, void *block) {
+    struct block_q5_1 *b = block;
+    int8_t q[32];
+    uint16_t d, m;
+    search_affine_half(31, x, weights, 32, &d, &m, q);
+    b->d = d;
+    b->m = m;
+    b->qh = 0;
+    for (int i = 0; i < 16; i++) {
+        b->qs[i] = (uint8_t)((q[i] & 15) | (q[i + 16] & 15) << 4);
+        b->qh |= (uint32_t)(q[i] >> 4) << i | (uint32_t)(q[i + 16] >> 4) << (i + 16);
     }
 }

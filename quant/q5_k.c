@@ -9,6 +9,7 @@
 //
 // element = d * scale * code - dmin * minimum
 #include "quant/blocks.h"
+#include "quant/search.h"
 
 void quant_read_q5_k(const void *block, struct quant_block256 *out) {
     const struct block_q5_k *b = block;
@@ -20,5 +21,23 @@ void quant_read_q5_k(const void *block, struct quant_block256 *out) {
         int element = i / 32 * 64 + i % 32, pair = b->qh[i % 32] >> i / 32 * 2;
         out->q[element] = (uint8_t)((b->qs[i] & 15) | (pair & 1) << 4);
         out->q[element + 32] = (uint8_t)(b->qs[i] >> 4 | (pair >> 1 & 1) << 4);
+    }
+}
+
+void quant_encode_q5_k(const float *x, const float *weights, void *block) {
+    static const struct search_affine_block search = {.hi = 31, .sub_len = 32, .most = 63};
+    struct block_q5_k *b = block;
+    uint8_t scale[16], min[16];
+    int8_t q[256];
+    uint16_t d, dmin;
+    search_affine_block(&search, x, weights, &d, &dmin, scale, min, q);
+    b->d = d;
+    b->dmin = dmin;
+    quant_write_scales6(scale, min, b->scales);
+    memset(b->qh, 0, sizeof b->qh);
+    for (int i = 0; i < 128; i++) {
+        int element = i / 32 * 64 + i % 32, low = q[element], high = q[element + 32];
+        b->qs[i] = (uint8_t)((low & 15) | (high & 15) << 4);
+        b->qh[i % 32] |= (uint8_t)((low >> 4 | high >> 4 << 1) << i / 32 * 2);
     }
 }

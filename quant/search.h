@@ -51,3 +51,29 @@ struct search_block {
 // Element i is d * scale[i / sub_len] * level[i].
 uint16_t search_block(const struct search_block *b, const float x[256], const float w[256], int8_t scale[16],
                       int8_t level[256]);
+
+// Levels 0 .. hi with a scale and an offset: element = scale * level + offset. How well they fit, and the sums for
+// improving both.
+struct search_affine {
+    float scale, offset;
+    float error;
+    float slope, square; // sums of w l (x - decoded), w l^2
+    float miss, level;   // sums of w (x - decoded), w l
+};
+
+// The levels nearest at f->scale and f->offset; fills the rest of *f.
+void search_affine_nearest(struct search_affine *f, int hi, const float *x, const float *w, size_t n, int8_t *level);
+// The scale, not negative, and offset that fit best; an offset above 0 only where `free_offset`.
+struct search_affine search_affine(int hi, bool free_offset, const float *x, const float *w, size_t n);
+// The same for one block with scale and offset in half precision.
+void search_affine_half(int hi, const float *x, const float *w, size_t n, uint16_t *scale, uint16_t *offset,
+                        int8_t *level);
+
+// A block of 256 in sub-blocks of sub_len; integer scales and minimums from 0 to `most`.
+struct search_affine_block {
+    int hi, sub_len, most;
+};
+
+// Element i is d * scale[i / sub_len] * level[i] - dmin * min[i / sub_len].
+void search_affine_block(const struct search_affine_block *b, const float x[256], const float w[256], uint16_t *d,
+                         uint16_t *dmin, uint8_t scale[16], uint8_t min[16], int8_t level[256]);

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+// Searching a block of 256 whose sub-blocks have integer scales and minimums: each sub-block's own best pair, then the
+// two scales of these that suit them, then all together on the true error.
+#include "quant/search.h"
+
+#include <math.h>
+
+struct subs {
+    int n;
+    struct search_affine own[16];
+    float total[16]; // sums of w
+};
+
+static float clamp(float v, float most) {
+    return v < 0 ? 0 : v > most ? most : v;
+}
+
+// The offset that is best for sub-block j at another scale and the same codes.
+static float offset_at(const struct subs *s, int j, float scale) {
+    const struct search_affine *f = &s->own[j];
+    float offset = f->offset - (scale - f->scale) * f->level / s->total[j];
+    return offset < 0 ? offset : 0;
+}
+
+// How fast the error grows with the scale when the offset follows.
+static float curvature(const struct subs *s, int j) {
+    const struct search_affine *f = &s->own[j];
+    float c = f->square - f->level * f->level / s->total[j];
+    return f->offset < 0 ? c : f->square;
+}
+
+#define STEPS 48
+
+// The unit whose multiples 0..most lie closest to the values, weighted.
+static float propose(int n, const float *value, const float *weight, int most) {
+    float top = 0, best = 0, least = INFINITY;
+    for (int j = 0; j < n; j++)
+        top = value[j] > top ? value[j] : top;
+    for (int step = 0; step < STEPS && top > 0x1p-60f; step++) {
+        float d = top / ((float)most * (0.75f + 0.01f * (float)step)), sum = 0, cross = 0, square = 0;
+        for (int j = 0; j < n; j++) {
+            float k = num_round(clamp(value[j] / d, (float)most)), miss = value[j] - k * d;
+            sum += weight[j] * miss * miss;
+            cross += weight[j] * k * miss;
+            square += weight[j] * k * k;
+        }
+        float e = square > 0 ? sum - cross * cross / square : sum;
+        if (e < least) {
+            least = e;
+            best = square > 0 ? d + cross / square : d;
+        }
+    }
+    return best;
+}
+
+// The sums of the whole block for improving d and dmin at fixed integers and codes.
+struct totals {
+    float error, aa, ab, bb, a, b;
+};
+
+static void add(struct totals *t, const struct search_affine *f, float total, float scale, float min) {
+    t->error += f->error;
+    t->aa += scale * scale * f->square;
+    t->ab -= scale * min * f->level;
+    t->bb += min * min * total;
+    t->a += scale * f->slope;
+    t->b -= min * f->miss;
+}
+
+static void solve(const struct totals *t, float *d, float *dmin) {
+    float det = t->aa * t->bb - t->ab * t->ab;
+    if (det > t->aa * t->bb * 1e-6f) {
+        *d += (t->a * t->bb - t->b * t->ab) / det;
+        *dmin += (t->b * t->aa - t->a * t->ab) / det;
+    } else if (t->aa > 0) {
+        *d += t->a / t->aa;
+    } else if (t->bb > 0) {
+        *dmin += t->b / t->bb;
+    }
+}
+
+// The best integers of sub-block j near its own scale and offset.
+static struct search_affine settle_sub(const struct search_affine_block *b, const struct subs *s, int j, const float *x,
+                                       const float *w, float d, float dmin, uint8_t *scale, uint8_t *min) {
+    struct search_affine best = {.error = INFINITY};
+    size_t at = (size_t)(j * b->sub_len), len = (size_t)b->sub_len;
+    const float most = (float)b->most;
+    int around = d > 0 ? (int)num_round(clamp(s->own[j].scale / d, most)) : 0;
+    for (int k = around - 1; k <= around + 1; k++) {
+        if (k < 0 || k > b->most)
+            continue;
+        float offset = offset_at(s, j, d * (float)k);
+        int middle = dmin > 0 ? (int)num_round(clamp(-offset / dmin, most)) : 0;
+        for (int m = middle - 1; m <= middle + 1; m++) {
+            if (m < 0 || m > b->most || (m != middle && !(dmin > 0)))
+                continue;
+            struct search_affine f = {.scale = d * (float)k, .offset = -(dmin * (float)m)};
+            search_affine_nearest(&f, b->hi, x + at, w + at, len, NULL);
+            if (f.error < best.error) {
+                best = f;
+                *scale = (uint8_t)k;
+                *min = (uint8_t)m;
+            }
+        }
+    }
+    return best;
+}
+
+static void search_subs(const struct search_affine_block *b, const float *x, const float *w, struct subs *s) {
+    s->n = 256 / b->sub_len;
+    for (int j = 0; j < s->n; j++) {
+        size_t at = (size_t)(j * b->sub_len), len = (size_t)b->sub_len;
+        s->own[j] = search_affine(b->hi, false, x + at, w + at, len);
+        s->total[j] = 0;
+        for (size_t i = 0; i < len; i++)
+            s->total[j] += w[at + i];
+    }
+}
+
+static void propose_both(const struct subs *s, int most, float *d, float *dmin) {
+    float value[16] = {0}, weight[16] = {0};
+    for (int j = 0; j < s->n; j++) {
+        value[j] = s->own[j].scale;
+        weight[j] = curvature(s, j);
+    }
+    *d = propose(s->n, value, weight, most);
+    for (int j = 0; j < s->n; j++) {
+        float scale = *d > 0 ? *d * num_round(clamp(s->own[j].scale / *d, (float)most)) : 0;
+        value[j] = -offset_at(s, j, scale);
+        weight[j] = s->total[j];
+    }
+    *dmin = propose(s->n, value, weight, most);
+}
+
+void search_affine_block(const struct search_affine_block *b, const float x[256], const float w[256], uint16_t *d,
+                         uint16_t *dmin, uint8_t scale[16], uint8_t min[16], int8_t level[256]) {
+    struct subs s;
+    float real_d, real_min, least = INFINITY;
+    search_subs(b, x, w, &s);
+    propose_both(&s, b->most, &real_d, &real_min);
+    for (int round = 0; round < 4; round++) {
+        uint8_t scales[16], mins[16];
+        uint16_t half_d = search_half(real_d), half_min = search_half(real_min > 0 ? real_min : 0);
+        struct totals t = {0};
+        real_d = num_f16_to_f32(half_d);
+        real_min = num_f16_to_f32(half_min);
+        for (int j = 0; j < s.n; j++) {
+            struct search_affine f = settle_sub(b, &s, j, x, w, real_d, real_min, &scales[j], &mins[j]);
+            add(&t, &f, s.total[j], (float)scales[j], (float)mins[j]);
+        }
+        if (!(t.error < least))
+            break;
+        least = t.error;
+        *d = half_d;
+        *dmin = half_min;
+        memcpy(scale, scales, (size_t)s.n);
+        memcpy(min, mins, (size_t)s.n);
+        solve(&t, &real_d, &real_min);
+    }
+    for (int j = 0; j < s.n; j++) {
+        size_t at = (size_t)(j * b->sub_len), len = (size_t)b->sub_len;
+        struct search_affine f = {.scale = num_f16_to_f32(*d) * (float)scale[j],
+                                  .offset = -(num_f16_to_f32(*dmin) * (float)min[j])};
+        search_affine_nearest(&f, b->hi, x + at, w + at, len, level + at);
+    }
+}
