@@ -109,6 +109,10 @@ static bool get_own(struct jinja *j, struct jval v, struct str name, struct jval
     }
     if (v.type == J_LOOP && loop_attr(j, v.loop, name, out))
         return true;
+    if (v.type == J_CYCLER && name.len == 7 && !memcmp(name.ptr, "current", 7)) {
+        *out = v.cycler->items->items[v.cycler->at % v.cycler->items->n];
+        return true;
+    }
     if (v.type == J_MACRO && name.len == 4 && !memcmp(name.ptr, "name", 4))
         return j_string(j, v.macro->name.ptr, v.macro->name.len, J_TEMPLATE, out);
     return method_of(j, v, name, out);

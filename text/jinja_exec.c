@@ -93,6 +93,9 @@ static bool bind_parameter(struct jinja *j, struct jscope *scope, const struct j
 // What the parameters leave over: varargs and kwargs.
 static bool bind_rest(struct jinja *j, struct jscope *scope, const struct jnode *node, const struct jargs *args) {
     struct jval varargs, kwargs;
+    if (args->n > node->n_kids && !(node->uses & USES_VARARGS))
+        return j_fail(j, "macro '%.*s' takes not more than %zu argument(s)", (int)min_size(node->name.len, 60),
+                      node->name.ptr ? node->name.ptr : "", node->n_kids);
     if (!j_list(j, J_TUPLE, &varargs) || !j_dict(j, J_DICT, &kwargs))
         return false;
     for (size_t i = node->n_kids; i < args->n; i++)
@@ -103,6 +106,9 @@ static bool bind_rest(struct jinja *j, struct jscope *scope, const struct jnode 
         const struct jstr *key = args->named[i].key.s;
         for (size_t k = 0; k < node->n_kids; k++)
             known |= node->kids[k]->name.len == key->len && !memcmp(node->kids[k]->name.ptr, key->ptr, key->len);
+        if (!known && !(node->uses & USES_KWARGS))
+            return j_fail(j, "macro '%.*s' takes no keyword argument '%.*s'", (int)min_size(node->name.len, 60),
+                          node->name.ptr ? node->name.ptr : "", (int)min_size(key->len, 60), key->ptr);
         if (!known && !j_dict_set(j, kwargs.dict, args->named[i].key, args->named[i].value))
             return false;
     }
@@ -114,6 +120,8 @@ bool j_call_macro(struct jinja *j, const struct jmacro *m, const struct jargs *a
     struct jval caller = j_undefined(j, (struct str){"caller", 6});
     if (!scope)
         return false;
+    if (args->caller && !(m->node->uses & USES_CALLER))
+        return j_fail(j, "the macro of a call block does not call its caller");
     if (args->caller) {
         struct jmacro *copy = j_alloc(j, 1, sizeof *copy);
         if (!copy)

@@ -152,6 +152,8 @@ FILTER(int_) {
     int64_t i, base;
     struct jval f, none = {.type = J_NONE};
     *out = ARG(0) ? *ARG(0) : j_int(0);
+    if (SELF.type == J_UNDEFINED)
+        return j_fail(j, "int: the value is undefined");
     if (!j_filter_int(j, ARG(1), 10, &base) || base < 0 || base == 1 || base > 36)
         return false;
     if (j_as_int(&SELF, &i) || (SELF.type == J_STR && text_to_int(SELF.s, base, &i))) {
@@ -219,6 +221,10 @@ FILTER(round_) {
     if (digits < -15 || digits > 15)
         return j_fail(j, "round: at most 15 digits");
     double scale = pow(10, (double)digits), x = j_number(&SELF);
+    if (SELF.type != J_FLOAT && how->len == 6 && !memcmp(how->ptr, "common", 6) && digits >= 0) {
+        *out = SELF;
+        return true;
+    }
     bool up = how->len == 4 && !memcmp(how->ptr, "ceil", 4), down = how->len == 5 && !memcmp(how->ptr, "floor", 5);
     *out = j_float((up ? ceil(x * scale) : down ? floor(x * scale) : round_even(x * scale)) / scale);
     return true;

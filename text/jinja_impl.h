@@ -201,10 +201,14 @@ enum jop {
     OP_NOT_IN
 };
 
+// What the body of a macro asks for beyond its parameters; a macro that does not ask takes none.
+enum juses { USES_VARARGS = 1, USES_KWARGS = 2, USES_CALLER = 4 };
+
 struct jnode {
     enum jkind kind;
     enum jop op;
     bool flag;
+    unsigned uses; // macros: enum juses
     uint32_t line;
     struct str name;
     struct jval value;
@@ -321,6 +325,7 @@ bool j_lex_next(struct jlexer *x);
 struct jparser {
     struct jlexer x;
     struct jinja *j;
+    unsigned uses; // of the macro being parsed
     unsigned depth;
 };
 

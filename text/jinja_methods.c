@@ -59,8 +59,6 @@ static bool push_part(struct jinja *j, struct jlist *list, const struct jstr *s,
 }
 
 static bool is_blank_at(const struct jstr *s, size_t at, size_t *len) {
-    struct jval ignored;
-    (void)ignored;
     struct jstr c = {s->ptr + at, 1, J_DATA, NULL, SIZE_MAX};
     while (at + c.len < s->len && ((unsigned char)s->ptr[at + c.len] & 0xC0) == 0x80)
         c.len++;
@@ -76,12 +74,8 @@ static bool split_blanks(struct jinja *j, const struct jstr *s, int64_t most, st
         if (at == s->len)
             return true;
         size_t from = at;
-        if (most-- == 0) {
-            size_t to = s->len; // the rest, without the blanks at its end
-            struct jval rest;
-            return j_str_strip(j, (struct jstr *)s, NULL, 2, &rest) && (to = rest.s->len) > 0 &&
-                   push_part(j, list, s, from, to);
-        }
+        if (most-- == 0)
+            return push_part(j, list, s, from, s->len);
         while (at < s->len && !is_blank_at(s, at, &n))
             at += n;
         if (!push_part(j, list, s, from, at))

@@ -134,7 +134,13 @@ static bool parse_macro(struct jparser *p, struct jnode **out) {
     if (!n)
         return false;
     n->name = p->x.text;
-    return j_expect(p, T_NAME, NULL) && parse_parameters(p, n) && close_tag(p) && parse_body(p, "endmacro", &n->body);
+    unsigned outer = p->uses;
+    p->uses = 0;
+    bool ok =
+        j_expect(p, T_NAME, NULL) && parse_parameters(p, n) && close_tag(p) && parse_body(p, "endmacro", &n->body);
+    n->uses = p->uses;
+    p->uses = outer;
+    return ok;
 }
 
 static bool parse_call(struct jparser *p, struct jnode **out) {

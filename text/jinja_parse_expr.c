@@ -275,6 +275,9 @@ static bool parse_name(struct jparser *p, struct jnode **out) {
         v = j_none();
     if (v.type != J_STR)
         return constant(p, v, out);
+    static const char *const asked[] = {"varargs", "kwargs", "caller"}; // in the order of enum juses
+    for (size_t i = 0; i < ARRAY_LEN(asked); i++)
+        p->uses |= j_token_is(p, T_NAME, asked[i]) ? 1u << i : 0;
     *out = j_node(p, N_NAME);
     if (!*out)
         return false;

@@ -107,7 +107,7 @@ static unsigned types_of(enum what what) {
 }
 
 static bool same(struct jinja *j, const struct jval *a, const struct jval *b) {
-    return a->type == b->type && (a->type <= J_FLOAT ? j_equal(j, a, b) : a->s == b->s || j_equal(j, a, b));
+    return a->type == b->type && (a->type <= J_STR ? j_equal(j, a, b) : a->list == b->list);
 }
 
 static bool is_remainder(struct jinja *j, enum what what, struct jval self, const struct jval *arg, bool *out) {
