@@ -110,14 +110,30 @@ INLINE __m512 halves16(const char *const p[16], size_t at) {
     return _mm512_cvtph_ps(_mm256_loadu_si256((const void *)h));
 }
 
-INLINE __m256 halves8(const char *p, size_t stride) {
-    __m128i h = _mm_cvtsi32_si128(half_at(p));
-    h = _mm_insert_epi16(h, half_at(p + stride), 1);
-    h = _mm_insert_epi16(h, half_at(p + 2 * stride), 2);
-    h = _mm_insert_epi16(h, half_at(p + 3 * stride), 3);
-    h = _mm_insert_epi16(h, half_at(p + 4 * stride), 4);
-    h = _mm_insert_epi16(h, half_at(p + 5 * stride), 5);
-    h = _mm_insert_epi16(h, half_at(p + 6 * stride), 6);
-    h = _mm_insert_epi16(h, half_at(p + 7 * stride), 7);
+// n <= 8 halves `stride` bytes apart, widened; the lanes behind them are 0.
+INLINE __m256 halves8(const char *p, size_t stride, size_t n) {
+    __m128i h = _mm_setzero_si128();
+#define HALF(i) h = i < n ? _mm_insert_epi16(h, half_at(p + i * stride), i) : h
+    HALF(0);
+    HALF(1);
+    HALF(2);
+    HALF(3);
+    HALF(4);
+    HALF(5);
+    HALF(6);
+    HALF(7);
+#undef HALF
     return _mm256_cvtph_ps(h);
+}
+
+// n <= 8 pairs of halves, `stride` bytes apart: the first of each pair in *a, the second in *b.
+INLINE void half_pairs8(const char *p, size_t stride, size_t n, __m256 *a, __m256 *b) {
+    __m128i v[2] = {_mm_setzero_si128(), _mm_setzero_si128()};
+    int32_t pair[8] = {0};
+    UNROLL for (size_t i = 0; i < 8; i++) if (i < n) memcpy(&pair[i], p + i * stride, sizeof pair[i]);
+    const __m128i sort = _mm_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15);
+    UNROLL for (int i = 0; i < 2; i++) v[i] =
+        _mm_shuffle_epi8(_mm_setr_epi32(pair[4 * i], pair[4 * i + 1], pair[4 * i + 2], pair[4 * i + 3]), sort);
+    *a = _mm256_cvtph_ps(_mm_unpacklo_epi64(v[0], v[1]));
+    *b = _mm256_cvtph_ps(_mm_unpackhi_epi64(v[0], v[1]));
 }

@@ -39,11 +39,23 @@ struct format32 {
     bool has_min;
 };
 
-// Sums of eight blocks' codes times activations, block b in lane b.
-INLINE __m256i block_sums(const struct format32 f, const char *w, const int8_t *q) {
+// The codes of blocks i and i + 1 of n; nothing behind block n is touched.
+INLINE __m512i two_codes(const struct format32 f, const char *w, size_t i, size_t n) {
+    if (i + 2 <= n)
+        return f.codes(w + i * f.block_size);
+    if (i >= n)
+        return _mm512_setzero_si512();
+    char copy[2 * sizeof(struct block_q8_0)] = {0};
+    for (size_t k = 0; k + 2 <= f.block_size; k += 2) // all block sizes are even
+        memcpy(copy + k, w + i * f.block_size + k, 2);
+    return f.codes(copy);
+}
+
+// Sums of up to eight blocks' codes times activations, block b in lane b.
+INLINE __m256i block_sums(const struct format32 f, const char *w, const int8_t *q, size_t n) {
     __m512i z[4];
-    UNROLL for (int i = 0; i < 4; i++) z[i] = _mm512_dpbusd_epi32(
-        _mm512_setzero_si512(), f.codes(w + (size_t)(2 * i) * f.block_size), _mm512_loadu_si512(q + 64 * i));
+    UNROLL for (size_t i = 0; i < 4; i++) z[i] =
+        _mm512_dpbusd_epi32(_mm512_setzero_si512(), two_codes(f, w, 2 * i, n), _mm512_loadu_si512(q + 64 * i));
     __m512i a = _mm512_add_epi32(_mm512_unpacklo_epi32(z[0], z[1]), _mm512_unpackhi_epi32(z[0], z[1]));
     __m512i b = _mm512_add_epi32(_mm512_unpacklo_epi32(z[2], z[3]), _mm512_unpackhi_epi32(z[2], z[3]));
     __m512i c = _mm512_add_epi32(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
@@ -52,17 +64,29 @@ INLINE __m256i block_sums(const struct format32 f, const char *w, const int8_t *
     return _mm512_castsi512_si256(_mm512_permutexvar_epi32(order, c));
 }
 
-INLINE __m256 add_blocks(const struct format32 f, __m256 acc, const char *w, const struct column x, __mmask8 m) {
-    __m256i sum = block_sums(f, w, x.q);
+// Adds n <= 8 blocks to the partial sums; the lanes behind them are left alone.
+INLINE __m256 add_blocks(const struct format32 f, __m256 acc, const char *w, const struct column x, size_t n) {
+    const __mmask8 m = (__mmask8)((1u << n) - 1);
+    __m256i sum = block_sums(f, w, x.q, n);
+    __m256 d, min;
     if (f.zero_shift >= 0) {
         __m256i of_x = _mm256_madd_epi16(_mm256_loadu_si256((const void *)x.bs), _mm256_set1_epi16(1));
-        sum = _mm256_sub_epi32(sum, _mm256_slli_epi32(of_x, f.zero_shift));
+        sum = _mm256_sub_epi32(sum, _mm256_slli_epi32(of_x, (int)f.zero_shift));
     }
-    __m256 scale = _mm256_mul_ps(halves8(w, f.block_size), _mm256_loadu_ps(x.d));
-    acc = _mm256_mask3_fmadd_ps(scale, _mm256_cvtepi32_ps(sum), acc, m);
     if (f.has_min)
-        acc = _mm256_mask3_fmadd_ps(halves8(w + sizeof(uint16_t), f.block_size), _mm256_loadu_ps(x.s), acc, m);
-    return acc;
+        half_pairs8(w, f.block_size, n, &d, &min);
+    else
+        d = halves8(w, f.block_size, n);
+    acc = _mm256_mask3_fmadd_ps(_mm256_mul_ps(d, _mm256_loadu_ps(x.d)), _mm256_cvtepi32_ps(sum), acc, m);
+    return f.has_min ? _mm256_mask3_fmadd_ps(min, _mm256_loadu_ps(x.s), acc, m) : acc;
+}
+
+// The blocks that are left behind the last eight whole ones: two at a time is what rows of 576 or 640 leave.
+INLINE __m256 add_rest(const struct format32 f, __m256 acc, const char *w, const struct padded *rest, size_t n) {
+    const struct column x = {rest->q, rest->d, rest->s, rest->bs};
+    if (n == 2)
+        return add_blocks(f, acc, w, x, 2);
+    return n == 4 ? add_blocks(f, acc, w, x, 4) : add_blocks(f, acc, w, x, n);
 }
 
 INLINE float row_dot(const struct format32 f, const char *w, const struct column x, const struct padded *rest,
@@ -72,14 +96,10 @@ INLINE float row_dot(const struct format32 f, const char *w, const struct column
     for (; b + 8 <= blocks; b += 8) {
         const struct column at = {x.q + 32 * b, x.d + b, x.s + b, x.bs + 2 * b};
         prefetch(w + b * f.block_size + AHEAD, 8 * f.block_size);
-        acc = add_blocks(f, acc, w + b * f.block_size, at, 0xff);
+        acc = add_blocks(f, acc, w + b * f.block_size, at, 8);
     }
-    if (b < blocks) {
-        char copy[8 * sizeof(struct block_q8_0)] = {0};
-        memcpy(copy, w + b * f.block_size, (blocks - b) * f.block_size);
-        const struct column at = {rest->q, rest->d, rest->s, rest->bs};
-        acc = add_blocks(f, acc, copy, at, (__mmask8)((1u << (blocks - b)) - 1));
-    }
+    if (b < blocks)
+        acc = add_rest(f, acc, w + b * f.block_size, rest, blocks - b);
     return sum8(acc);
 }
 
@@ -134,35 +154,94 @@ INLINE __m128i int_sums_of_four(__m512i a, __m512i b, __m512i c, __m512i d) {
 
 #define ROWS 4
 
-struct format256 {
-    codes256_reader *codes;
-    __m128i (*scales)(const char *b);
-    __m128i (*mins)(const char *b); // NULL: none
-    size_t block_size, d_at, dmin_at;
-    int zero_shift; // -1: none
+// What stands beside the codes in the blocks of four rows, against one column's block.
+struct heads {
+    __m512i scale[ROWS]; // int16: the row's sub-scales, from lane `first` on
+    int first[ROWS];
+    __m128 d, dmin;
+    __m128i offset; // sums of minimum * x, or what the zero of the codes adds to sums of scale * code * x
 };
 
-// One row's block: the sum of scale * (code - zero) * x over sixteen lanes.
-INLINE __m512i block_lanes(const struct format256 f, const char *b, const __m512i x[4], __m512i bs) {
-    __m512i scale = _mm512_cvtepi8_epi32(f.scales(b)), sum = _mm512_setzero_si512();
-    if (f.zero_shift >= 0)
-        sum = _mm512_slli_epi32(_mm512_sub_epi32(sum, _mm512_mullo_epi32(scale, bs)), (unsigned)f.zero_shift);
-    UNROLL for (int c = 0; c < 4; c++) {
-        const __m512i spread =
-            _mm512_setr_epi32(4 * c, 4 * c, 4 * c, 4 * c, 4 * c + 1, 4 * c + 1, 4 * c + 1, 4 * c + 1, 4 * c + 2,
-                              4 * c + 2, 4 * c + 2, 4 * c + 2, 4 * c + 3, 4 * c + 3, 4 * c + 3, 4 * c + 3);
-        __m512i z = _mm512_dpbusd_epi32(_mm512_setzero_si512(), f.codes(b, c), x[c]);
-        sum = _mm512_add_epi32(sum, _mm512_mullo_epi32(z, _mm512_permutexvar_epi32(spread, scale)));
+struct format256 {
+    codes256_reader *codes;
+    void (*heads)(const char *const w[ROWS], const int16_t *bs, struct heads *h);
+    size_t block_size;
+    int subs; // sub-scales in 64 elements
+    bool has_min;
+};
+
+// The headers of Q4_K, four rows in the four quarters of a vector: d and dmin, then twelve bytes with eight scales and
+// eight minimums of six bits.
+INLINE void heads_q4_k(const char *const w[ROWS], const int16_t *bs, struct heads *h) {
+    __m512i v = _mm512_castsi128_si512(_mm_loadu_si128((const void *)w[0]));
+    v = _mm512_inserti32x4(v, _mm_loadu_si128((const void *)w[1]), 1);
+    v = _mm512_inserti32x4(v, _mm_loadu_si128((const void *)w[2]), 2);
+    v = _mm512_inserti32x4(v, _mm_loadu_si128((const void *)w[3]), 3);
+    const __m512i low_bytes =
+        _mm512_broadcast_i32x4(_mm_setr_epi8(4, 5, 6, 7, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15));
+    const __m512i high_bytes =
+        _mm512_broadcast_i32x4(_mm_setr_epi8(-1, -1, -1, -1, 4, 5, 6, 7, -1, -1, -1, -1, 8, 9, 10, 11));
+    const __m512i keep = _mm512_broadcast_i32x4(_mm_setr_epi32(0x3f3f3f3f, 0x0f0f0f0f, 0x3f3f3f3f, 0x0f0f0f0f));
+    __m512i low =
+        _mm512_srlv_epi32(_mm512_shuffle_epi8(v, low_bytes), _mm512_broadcast_i32x4(_mm_setr_epi32(0, 0, 0, 4)));
+    __m512i high = _mm512_srli_epi16(_mm512_shuffle_epi8(v, high_bytes), 2);
+    __m512i six = _mm512_or_si512(_mm512_and_si512(low, keep), _mm512_and_si512(high, _mm512_set1_epi8(0x30)));
+    // Scales are the even 64 bits, minimums the odd ones.
+    __m512i sorted = _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7), six);
+    __m512i scales = _mm512_cvtepu8_epi16(_mm512_castsi512_si256(sorted));
+    __m512i mins = _mm512_cvtepu8_epi16(_mm512_extracti64x4_epi64(sorted, 1));
+    __m256i pairs = _mm256_madd_epi16(_mm256_loadu_si256((const void *)bs), _mm256_set1_epi16(1));
+    __m512i offset = _mm512_madd_epi16(mins, _mm512_broadcast_i32x4(_mm256_cvtepi32_epi16(pairs)));
+    offset = _mm512_add_epi32(offset, _mm512_shuffle_epi32(offset, 0x4e));
+    offset = _mm512_add_epi32(offset, _mm512_shuffle_epi32(offset, 0xb1));
+    const __m512i quarters = _mm512_setr_epi32(0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+    h->offset = _mm512_castsi512_si128(_mm512_permutexvar_epi32(quarters, offset));
+    __m128i d = _mm512_castsi512_si128(_mm512_permutexvar_epi32(quarters, v));
+    d = _mm_shuffle_epi8(d, _mm_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15));
+    __m256 both = _mm256_cvtph_ps(d);
+    h->d = _mm256_castps256_ps128(both);
+    h->dmin = _mm256_extractf128_ps(both, 1);
+    UNROLL for (int r = 0; r < ROWS; r++) {
+        h->scale[r] = scales;
+        h->first[r] = 8 * r;
     }
-    return sum;
 }
 
-INLINE __m128 halves4(const char *const w[ROWS], size_t at) {
-    __m128i h = _mm_cvtsi32_si128(half_at(w[0] + at));
-    h = _mm_insert_epi16(h, half_at(w[1] + at), 1);
-    h = _mm_insert_epi16(h, half_at(w[2] + at), 2);
-    h = _mm_insert_epi16(h, half_at(w[3] + at), 3);
-    return _mm_cvtph_ps(h);
+INLINE void heads_q6_k(const char *const w[ROWS], const int16_t *bs, struct heads *h) {
+    const __m256i of_x = _mm256_loadu_si256((const void *)bs);
+    __m512i offset[ROWS];
+    __m128i d = _mm_setzero_si128();
+    UNROLL for (int r = 0; r < ROWS; r++) {
+        __m256i scales = _mm256_cvtepi8_epi16(scales_q6_k(w[r]));
+        h->scale[r] = _mm512_castsi256_si512(scales);
+        h->first[r] = 0;
+        offset[r] = _mm512_zextsi256_si512(_mm256_madd_epi16(scales, of_x));
+    }
+    d = _mm_insert_epi16(d, half_at(w[0] + offsetof(struct block_q6_k, d)), 0);
+    d = _mm_insert_epi16(d, half_at(w[1] + offsetof(struct block_q6_k, d)), 1);
+    d = _mm_insert_epi16(d, half_at(w[2] + offsetof(struct block_q6_k, d)), 2);
+    d = _mm_insert_epi16(d, half_at(w[3] + offsetof(struct block_q6_k, d)), 3);
+    h->offset = _mm_slli_epi32(int_sums_of_four(offset[0], offset[1], offset[2], offset[3]), 5);
+    h->d = _mm_cvtph_ps(d);
+    h->dmin = _mm_setzero_ps();
+}
+
+// The index of the sub-scale for each of the 32 pair sums of 64 elements, the first being `first`.
+INLINE __m512i scale_lanes(int subs, int first) {
+    const long long one = 0x0001000100010001;
+    __m512i lane = subs == 2 ? _mm512_setr_epi64(0, 0, 0, 0, one, one, one, one)
+                             : _mm512_setr_epi64(0, 0, one, one, 2 * one, 2 * one, 3 * one, 3 * one);
+    return _mm512_add_epi16(lane, _mm512_set1_epi16((short)first));
+}
+
+// One row's block: the sum of scale * code * x over sixteen lanes. Pairs of products fit 16 bits (63 * 127 * 2).
+INLINE __m512i block_lanes(const struct format256 f, const char *b, const struct heads *h, int r, const __m512i x[4]) {
+    __m512i sum = _mm512_setzero_si512();
+    UNROLL for (int c = 0; c < 4; c++) {
+        __m512i spread = _mm512_permutexvar_epi16(scale_lanes(f.subs, h->first[r] + f.subs * c), h->scale[r]);
+        sum = _mm512_dpwssd_epi32(sum, _mm512_maddubs_epi16(f.codes(b, c), x[c]), spread);
+    }
+    return sum;
 }
 
 // Four rows times one column; acc[b mod 8] holds the four rows' partial sums.
@@ -172,22 +251,18 @@ INLINE __m128 rows_dot256(const struct format256 f, const char *const row[ROWS],
     UNROLL for (int i = 0; i < 8; i++) acc[i] = _mm_setzero_ps();
     for (size_t b = 0; b < n / 256; b++) {
         const char *w[ROWS];
+        struct heads h;
+        __m512i q[4], sum[ROWS];
         prefetch(row[0] + ahead + b * ROWS * f.block_size, ROWS * f.block_size);
-        __m512i q[4], sum[ROWS], bs = _mm512_cvtepi16_epi32(_mm256_loadu_si256((const void *)(x->bs + 16 * b)));
         UNROLL for (int c = 0; c < 4; c++) q[c] = _mm512_loadu_si512(x->q + 256 * b + 64 * c);
-        UNROLL for (int r = 0; r < ROWS; r++) {
-            w[r] = row[r] + b * f.block_size;
-            sum[r] = block_lanes(f, w[r], q, bs);
-        }
+        UNROLL for (int r = 0; r < ROWS; r++) w[r] = row[r] + b * f.block_size;
+        f.heads(w, x->bs + 16 * b, &h);
+        UNROLL for (int r = 0; r < ROWS; r++) sum[r] = block_lanes(f, w[r], &h, r, q);
         __m128 d = _mm_set1_ps(x->d[b]), part = acc[b % 8];
-        __m128 isum = _mm_cvtepi32_ps(int_sums_of_four(sum[0], sum[1], sum[2], sum[3]));
-        part = _mm_fmadd_ps(_mm_mul_ps(halves4(w, f.d_at), d), isum, part);
-        if (f.mins) {
-            UNROLL for (int r = 0; r < ROWS; r++) sum[r] = _mm512_mullo_epi32(_mm512_cvtepu8_epi32(f.mins(w[r])), bs);
-            __m128 offset = _mm_cvtepi32_ps(int_sums_of_four(sum[0], sum[1], sum[2], sum[3]));
-            part = _mm_fnmadd_ps(_mm_mul_ps(halves4(w, f.dmin_at), d), offset, part);
-        }
-        acc[b % 8] = part;
+        __m128i isum = int_sums_of_four(sum[0], sum[1], sum[2], sum[3]);
+        isum = f.has_min ? isum : _mm_sub_epi32(isum, h.offset);
+        part = _mm_fmadd_ps(_mm_mul_ps(h.d, d), _mm_cvtepi32_ps(isum), part);
+        acc[b % 8] = f.has_min ? _mm_fnmadd_ps(_mm_mul_ps(h.dmin, d), _mm_cvtepi32_ps(h.offset), part) : part;
     }
     __m128 even = _mm_add_ps(_mm_add_ps(acc[0], acc[4]), _mm_add_ps(acc[2], acc[6]));
     __m128 odd = _mm_add_ps(_mm_add_ps(acc[1], acc[5]), _mm_add_ps(acc[3], acc[7]));
@@ -209,15 +284,11 @@ INLINE void dot256(const struct format256 f, const struct dot_job *j) {
 }
 
 static void dot_q4_k(const struct dot_job *j) {
-    dot256((struct format256){codes_q4_k, scales_q4_k, mins_q4_k, sizeof(struct block_q4_k),
-                              offsetof(struct block_q4_k, d), offsetof(struct block_q4_k, dmin), -1},
-           j);
+    dot256((struct format256){codes_q4_k, heads_q4_k, sizeof(struct block_q4_k), 2, true}, j);
 }
 
 static void dot_q6_k(const struct dot_job *j) {
-    dot256((struct format256){codes_q6_k, scales_q6_k, NULL, sizeof(struct block_q6_k), offsetof(struct block_q6_k, d),
-                              0, 5},
-           j);
+    dot256((struct format256){codes_q6_k, heads_q6_k, sizeof(struct block_q6_k), 4, false}, j);
 }
 
 // Sixteen weights at an element offset, as float32; lanes outside the mask are 0.
