@@ -154,8 +154,10 @@ FILTER(int_) {
     *out = ARG(0) ? *ARG(0) : j_int(0);
     if (SELF.type == J_UNDEFINED)
         return j_fail(j, "int: the value is undefined");
-    if (!j_filter_int(j, ARG(1), 10, &base) || base < 0 || base == 1 || base > 36)
+    if (!j_filter_int(j, ARG(1), 10, &base))
         return false;
+    if (base < 0 || base == 1 || base > 36)
+        return true;
     if (j_as_int(&SELF, &i) || (SELF.type == J_STR && text_to_int(SELF.s, base, &i))) {
         *out = j_int(i);
         return true;
