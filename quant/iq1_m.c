@@ -10,6 +10,7 @@
 // element = d * (2 scale + 1) * (value +- 1/8), read as d / 8 * (2 scale + 1) * (8 value +- 1)
 #include "quant/blocks.h"
 #include "quant/grids.h"
+#include "quant/lattice.h"
 
 void quant_read_iq1_m(const void *block, struct quant_block256 *out) {
     const struct block_iq1_m *b = block;
@@ -23,5 +24,23 @@ void quant_read_iq1_m(const void *block, struct quant_block256 *out) {
     for (int g = 0; g < 32; g++) {
         unsigned high = b->qh[g / 2] >> g % 2 * 4;
         grid_read_iq1(grid_iq1[b->qs[g] | (high & 7) << 8], high & 8 ? -1 : 1, out->q + 8 * g);
+    }
+}
+
+void quant_encode_iq1_m(const float *x, const float *weights, void *block) {
+    static const struct lattice lattice = {grid_iq1, 2048, 8, NULL, false, 1, 2, 8, 6};
+    struct block_iq1_m *b = block;
+    struct lattice_found f;
+    lattice_search(&lattice, 0.125f, x, weights, &f);
+    memset(b, 0, sizeof *b);
+    for (int k = 0; k < 4; k++) {
+        unsigned scales = (unsigned)(f.half >> 4 * k & 15) << 12;
+        for (int l = 0; l < 4; l++)
+            scales |= (unsigned)f.scale[4 * k + l] << 3 * l;
+        b->scales[k] = (uint16_t)scales;
+    }
+    for (int g = 0; g < 32; g++) {
+        b->qs[g] = (uint8_t)f.point[g];
+        b->qh[g / 2] |= (uint8_t)((f.point[g] >> 8 | f.way[g] << 3) << g % 2 * 4);
     }
 }

@@ -10,6 +10,7 @@
 // element = d * (2 scale + 1) * (value +- 1/8), read as d / 8 * (2 scale + 1) * (8 value +- 1)
 #include "quant/blocks.h"
 #include "quant/grids.h"
+#include "quant/lattice.h"
 
 void quant_read_iq1_s(const void *block, struct quant_block256 *out) {
     const struct block_iq1_s *b = block;
@@ -22,5 +23,21 @@ void quant_read_iq1_s(const void *block, struct quant_block256 *out) {
             unsigned point = b->qs[4 * j + l] | (qh >> 3 * l & 7) << 8;
             grid_read_iq1(grid_iq1[point], qh >> 15 ? -1 : 1, out->q + 32 * j + 8 * l);
         }
+    }
+}
+
+void quant_encode_iq1_s(const float *x, const float *weights, void *block) {
+    static const struct lattice lattice = {grid_iq1, 2048, 8, NULL, false, 4, 4, 8, 6};
+    struct block_iq1_s *b = block;
+    struct lattice_found f;
+    lattice_search(&lattice, 0.125f, x, weights, &f);
+    b->d = f.half;
+    for (int j = 0; j < 8; j++) {
+        unsigned qh = (unsigned)(f.scale[j] << 12 | f.way[4 * j] << 15);
+        for (int l = 0; l < 4; l++) {
+            b->qs[4 * j + l] = (uint8_t)f.point[4 * j + l];
+            qh |= (unsigned)(f.point[4 * j + l] >> 8) << 3 * l;
+        }
+        b->qh[j] = (uint16_t)qh;
     }
 }

@@ -11,6 +11,7 @@
 // element = d * (scale + 1/2) / 4 * value, read as d / 8 * (2 scale + 1) * value
 #include "quant/blocks.h"
 #include "quant/grids.h"
+#include "quant/lattice.h"
 
 void quant_read_iq2_s(const void *block, struct quant_block256 *out) {
     const struct block_iq2_s *b = block;
@@ -21,5 +22,21 @@ void quant_read_iq2_s(const void *block, struct quant_block256 *out) {
     for (int g = 0; g < 32; g++) {
         int point = b->qs[g] | (b->qh[g / 4] >> g % 4 * 2 & 3) << 8;
         grid_read8(grid_iq2_s[point], b->signs[g], out->q + 8 * g);
+    }
+}
+
+void quant_encode_iq2_s(const float *x, const float *weights, void *block) {
+    static const struct lattice lattice = {grid_iq2_s, 1024, 8, grid_values_iq2, false, 1, 2, 16, 20};
+    struct block_iq2_s *b = block;
+    struct lattice_found f;
+    lattice_search(&lattice, 0.125f, x, weights, &f);
+    b->d = f.half;
+    memset(b->qh, 0, sizeof b->qh);
+    for (int j = 0; j < 8; j++)
+        b->scales[j] = (uint8_t)(f.scale[2 * j] | f.scale[2 * j + 1] << 4);
+    for (int g = 0; g < 32; g++) {
+        b->qs[g] = (uint8_t)f.point[g];
+        b->qh[g / 4] |= (uint8_t)(f.point[g] >> 8 << g % 4 * 2);
+        b->signs[g] = f.signs[g];
     }
 }

@@ -9,6 +9,7 @@
 // element = d * (scale + 1/2) / 4 * value, read as d / 8 * (2 scale + 1) * value
 #include "quant/blocks.h"
 #include "quant/grids.h"
+#include "quant/lattice.h"
 
 void quant_read_iq2_xxs(const void *block, struct quant_block256 *out) {
     const struct block_iq2_xxs *b = block;
@@ -19,5 +20,21 @@ void quant_read_iq2_xxs(const void *block, struct quant_block256 *out) {
         out->scale[2 * j] = out->scale[2 * j + 1] = (int8_t)(2 * (signs >> 28) + 1);
         for (int l = 0; l < 4; l++)
             grid_read8(grid_iq2_xxs[b->runs[j].points[l]], grid_signs(signs >> 7 * l & 127), out->q + 32 * j + 8 * l);
+    }
+}
+
+void quant_encode_iq2_xxs(const float *x, const float *weights, void *block) {
+    static const struct lattice lattice = {grid_iq2_xxs, 256, 8, grid_values_iq2, true, 1, 4, 16, 20};
+    struct block_iq2_xxs *b = block;
+    struct lattice_found f;
+    lattice_search(&lattice, 0.125f, x, weights, &f);
+    b->d = f.half;
+    for (int j = 0; j < 8; j++) {
+        uint32_t signs = (uint32_t)f.scale[j] << 28;
+        for (int l = 0; l < 4; l++) {
+            b->runs[j].points[l] = (uint8_t)f.point[4 * j + l];
+            signs |= (f.signs[4 * j + l] & 127u) << 7 * l;
+        }
+        b->runs[j].signs = signs;
     }
 }

@@ -11,6 +11,7 @@
 // element = d * (2 scale + 1) * value
 #include "quant/blocks.h"
 #include "quant/grids.h"
+#include "quant/lattice.h"
 
 void quant_read_iq3_s(const void *block, struct quant_block256 *out) {
     const struct block_iq3_s *b = block;
@@ -21,5 +22,21 @@ void quant_read_iq3_s(const void *block, struct quant_block256 *out) {
     for (int g = 0; g < 64; g++) {
         int point = b->qs[g] | (b->qh[g / 8] >> g % 8 & 1) << 8;
         grid_read4(grid_iq3_s[point], grid_values_iq3_s, (unsigned)b->signs[g / 2] >> g % 2 * 4, out->q + 4 * g);
+    }
+}
+
+void quant_encode_iq3_s(const float *x, const float *weights, void *block) {
+    static const struct lattice lattice = {grid_iq3_s, 512, 4, grid_values_iq3_s, false, 1, 8, 16, 6};
+    struct block_iq3_s *b = block;
+    struct lattice_found f;
+    lattice_search(&lattice, 1, x, weights, &f);
+    memset(b, 0, sizeof *b);
+    b->d = f.half;
+    for (int j = 0; j < 4; j++)
+        b->scales[j] = (uint8_t)(f.scale[2 * j] | f.scale[2 * j + 1] << 4);
+    for (int g = 0; g < 64; g++) {
+        b->qs[g] = (uint8_t)f.point[g];
+        b->qh[g / 8] |= (uint8_t)(f.point[g] >> 8 << g % 8);
+        b->signs[g / 2] |= (uint8_t)(f.signs[g] << g % 2 * 4);
     }
 }

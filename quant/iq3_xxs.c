@@ -11,6 +11,7 @@
 // element = d * (scale + 1/2) / 2 * value, read as d / 4 * (2 scale + 1) * value
 #include "quant/blocks.h"
 #include "quant/grids.h"
+#include "quant/lattice.h"
 
 void quant_read_iq3_xxs(const void *block, struct quant_block256 *out) {
     const struct block_iq3_xxs *b = block;
@@ -21,5 +22,19 @@ void quant_read_iq3_xxs(const void *block, struct quant_block256 *out) {
     for (int g = 0; g < 64; g++) {
         unsigned signs = grid_signs(b->signs[g / 8] >> g % 8 / 2 * 7 & 127);
         grid_read4(grid_iq3_xxs[b->qs[g]], grid_values_iq3_xxs, signs >> g % 2 * 4, out->q + 4 * g);
+    }
+}
+
+void quant_encode_iq3_xxs(const float *x, const float *weights, void *block) {
+    static const struct lattice lattice = {grid_iq3_xxs, 256, 4, grid_values_iq3_xxs, true, 2, 8, 16, 25};
+    struct block_iq3_xxs *b = block;
+    struct lattice_found f;
+    lattice_search(&lattice, 0.25f, x, weights, &f);
+    b->d = f.half;
+    for (int j = 0; j < 8; j++)
+        b->signs[j] = (uint32_t)f.scale[j] << 28;
+    for (int g = 0; g < 64; g++) {
+        b->qs[g] = (uint8_t)f.point[g];
+        b->signs[g / 8] |= (f.signs[g] & (g % 2 ? 7u : 15u)) << (g % 8 / 2 * 7 + g % 2 * 4);
     }
 }

@@ -6,8 +6,14 @@
 //     qs 32 bytes  byte i of a run of 8: low nibble element i of the run, high nibble element i + 8
 //
 // element = scale * value, read as scale / 2 * (2 value)
+#include <math.h>
+
 #include "quant/blocks.h"
 #include "quant/grids.h"
+#include "quant/search.h"
+
+// 448; the code above it stands for 0.
+#define LARGEST_D 0x7e
 
 static float half_scale(uint8_t d) {
     if (d == 0x7f)
@@ -27,5 +33,42 @@ void quant_read_nvfp4(const void *block, struct quant_block16 *out) {
             out[r].q[i] = (uint8_t)(grid_e2m1[b->qs[8 * r + i] & 15] + 12);
             out[r].q[i + 8] = (uint8_t)(grid_e2m1[b->qs[8 * r + i] >> 4] + 12);
         }
+    }
+}
+
+// The code of one of the levels of grid_e2m1.
+static int code_of(int level) {
+    int code = 0;
+    while (grid_e2m1[code] != level)
+        code++;
+    return code;
+}
+
+// The first scale that reaches the largest element with level 12, then the ones around it, as they are few.
+static uint8_t best_scale(const float *x, const float *w) {
+    float top = 0, least = INFINITY;
+    for (int i = 0; i < 16; i++)
+        top = fabsf(x[i]) > top ? fabsf(x[i]) : top;
+    int full = 0, best = 0;
+    while (full < LARGEST_D && half_scale((uint8_t)full) * 12 < top)
+        full++;
+    for (int d = full - 14 > 0 ? full - 14 : 0; d <= full + 6 && d <= LARGEST_D; d++) {
+        float e = search_nearest(&search_e2m1, x, w, 16, half_scale((uint8_t)d), NULL).error;
+        if (e < least) {
+            least = e;
+            best = d;
+        }
+    }
+    return (uint8_t)best;
+}
+
+void quant_encode_nvfp4(const float *x, const float *weights, void *block) {
+    struct block_nvfp4 *b = block;
+    for (int r = 0; r < 4; r++) {
+        int8_t level[16];
+        b->d[r] = best_scale(x + 16 * r, weights + 16 * r);
+        search_nearest(&search_e2m1, x + 16 * r, weights + 16 * r, 16, half_scale(b->d[r]), level);
+        for (int i = 0; i < 8; i++)
+            b->qs[8 * r + i] = (uint8_t)(code_of(level[i]) | code_of(level[i + 8]) << 4);
     }
 }

@@ -5,7 +5,10 @@
 //     qs 16 bytes  bit i % 8 of byte i / 8: element i
 //
 // element = d * (2 bit - 1), read as four runs of 32 with the same scale
+#include <math.h>
+
 #include "quant/blocks.h"
+#include "quant/search.h"
 
 void quant_read_q1_0(const void *block, struct quant_block32 *out) {
     const struct block_q1_0 *b = block;
@@ -15,4 +18,17 @@ void quant_read_q1_0(const void *block, struct quant_block32 *out) {
         for (int i = 0; i < 32; i++)
             out[r].q[i] = (uint8_t)((b->qs[4 * r + i / 8] >> i % 8 & 1) << 1);
     }
+}
+
+// The best scale for signs is the mean magnitude.
+void quant_encode_q1_0(const float *x, const float *weights, void *block) {
+    struct block_q1_0 *b = block;
+    float sum = 0, total = 0;
+    memset(b, 0, sizeof *b);
+    for (int i = 0; i < 128; i++) {
+        sum += weights[i] * fabsf(x[i]);
+        total += weights[i];
+        b->qs[i / 8] |= (uint8_t)((x[i] >= 0) << i % 8);
+    }
+    b->d = search_half(sum / total);
 }

@@ -6,11 +6,15 @@
 #include "quant/search.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 uint16_t search_half(float x) {
     x = x > HALF_MAX ? HALF_MAX : x < -HALF_MAX ? -HALF_MAX : x;
     return num_f32_to_f16(x);
 }
+
+static const int8_t e2m1[16] = {-12, -8, -6, -4, -3, -2, -1, 0, 0, 1, 2, 3, 4, 6, 8, 12};
+const struct search_levels search_e2m1 = {.lo = -12, .hi = 12, .uneven = e2m1};
 
 // The level nearest to each of 16 numbers. Counted loops of 16 without branches become vector code.
 static void round_even(const struct search_levels *l, const float v[16], float out[16]) {
@@ -122,4 +126,36 @@ uint16_t search_half_scale(const struct search_levels *l, const struct search_ef
     }
     search_nearest(l, x, w, n, num_f16_to_f32(best), level);
     return best;
+}
+
+struct magnitude {
+    float size, weight;
+};
+
+static int larger_first(const void *a, const void *b) {
+    const struct magnitude *p = a, *q = b;
+    if (p->size != q->size)
+        return p->size > q->size ? -1 : 1;
+    return (p->weight < q->weight) - (p->weight > q->weight);
+}
+
+// The digits that are not 0 are those of the largest elements, and the scale is their mean: all counts are tried.
+uint16_t search_ternary(const float x[256], const float w[256], int8_t digit[256]) {
+    static const struct search_levels levels = {.lo = -1, .hi = 1};
+    struct magnitude m[256];
+    double sum = 0, total = 0, best = 0, scale = 0;
+    for (int i = 0; i < 256; i++)
+        m[i] = (struct magnitude){fabsf(x[i]), w[i]};
+    qsort(m, 256, sizeof *m, larger_first);
+    for (int i = 0; i < 256; i++) {
+        sum += (double)m[i].weight * (double)m[i].size;
+        total += (double)m[i].weight;
+        if (sum * sum > best * total) {
+            best = sum * sum / total;
+            scale = sum / total;
+        }
+    }
+    uint16_t half = search_half((float)scale);
+    search_nearest(&levels, x, w, 256, num_f16_to_f32(half), digit);
+    return half;
 }

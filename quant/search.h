@@ -41,6 +41,12 @@ float search_scale(const struct search_levels *l, const struct search_effort *ef
 uint16_t search_half_scale(const struct search_levels *l, const struct search_effort *effort, const float *x,
                            const float *w, size_t n, int8_t *level);
 
+// Twice the values of E2M1, in order.
+extern const struct search_levels search_e2m1;
+
+// The scale in half precision, and digits -1, 0, 1, that fit 256 elements best.
+uint16_t search_ternary(const float x[256], const float w[256], int8_t digit[256]);
+
 // A block of 256 in sub-blocks of sub_len with integer scales from least to most.
 struct search_block {
     struct search_levels levels;

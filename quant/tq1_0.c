@@ -11,6 +11,7 @@
 //
 // element = d * (digit - 1)
 #include "quant/blocks.h"
+#include "quant/search.h"
 
 static void read_digits(const uint8_t *bytes, int n, int digits, uint8_t *q) {
     unsigned power = 1;
@@ -27,4 +28,22 @@ void quant_read_tq1_0(const void *block, struct quant_block256 *out) {
     read_digits(b->qs, 32, 5, out->q);
     read_digits(b->qs + 32, 16, 5, out->q + 160);
     read_digits(b->qh, 4, 4, out->q + 240);
+}
+
+static void write_digits(const int8_t *digit, int n, int digits, uint8_t *bytes) {
+    for (int i = 0; i < n; i++) {
+        int v = 0;
+        for (int k = 0; k < 5; k++)
+            v = v * 3 + (k < digits ? digit[k * n + i] + 1 : 0);
+        bytes[i] = (uint8_t)((v * 256 + 242) / 243);
+    }
+}
+
+void quant_encode_tq1_0(const float *x, const float *weights, void *block) {
+    struct block_tq1_0 *b = block;
+    int8_t digit[256];
+    b->d = search_ternary(x, weights, digit);
+    write_digits(digit, 32, 5, b->qs);
+    write_digits(digit + 160, 16, 5, b->qs + 32);
+    write_digits(digit + 240, 4, 4, b->qh);
 }

@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: MIT
+// For a group with magnitudes x and weights w, a point with codes c at scale a has the error
+//
+//     sum w x^2 - a (2 p - a q),   p = sum w x c,   q = sum w c^2
+//
+// where p and q do not depend on the scale. The points that are best at some scale are the corners of the upper hull of
+// all (q, p); there are about ten. Once they are known, any scale can be tried at the cost of looking at ten corners,
+// so the scales of a whole block can be searched together.
+#include "quant/lattice.h"
+
+#include <math.h>
+
+#include "quant/search.h"
+
+#define MAX_POINTS 2048
+#define MAX_CORNERS 24
+#define MAX_DEPTH 8
+
+// Corners by falling q: the first is the best at the smallest scale looked at, the last at the largest.
+struct hull {
+    int n;
+    float p[MAX_CORNERS], q[MAX_CORNERS];
+    uint16_t point[MAX_CORNERS];
+};
+
+// p and q of all points, while a hull is made.
+struct cloud {
+    int n;
+    float p[MAX_POINTS], q[MAX_POINTS];
+    uint16_t list[MAX_POINTS];
+};
+
+// Sums over the elements of half a point, for all values of the half: p, q, and the smallest part of p.
+struct half_sums {
+    float p[256], q[256], least[256];
+};
+
+// The code of index v at the given way.
+static float code(const struct lattice *l, int v, int way) {
+    return l->values ? (float)l->values[v] : (float)(8 * (v - 1) + (way ? -1 : 1));
+}
+
+static void sum_half(const struct lattice *l, int way, const float *x, const float *w, struct half_sums *s) {
+    int len = l->len / 2, bits = l->len == 8 ? 2 : 3, n = 1;
+    s->p[0] = s->q[0] = 0;
+    s->least[0] = INFINITY;
+    for (int i = 0; i < len; i++, n <<= bits)
+        for (int v = (1 << bits) - 1; v >= 0; v--) {
+            float c = code(l, v, way), q = w[i] * c * c, p = w[i] * x[i] * c;
+            for (int k = 0; k < n; k++) {
+                s->p[v * n + k] = s->p[k] + p;
+                s->q[v * n + k] = s->q[k] + q;
+                s->least[v * n + k] = s->least[k] < p ? s->least[k] : p;
+            }
+        }
+}
+
+// x are magnitudes where the format stores signs. `flip`: one sign is wrong, that of the element that loses least.
+static void sum_points(const struct lattice *l, int way, bool flip, const float *x, const float *w, struct cloud *c) {
+    struct half_sums low, high;
+    int shift = l->len == 8 ? 8 : 6, mask = (1 << shift) - 1;
+    sum_half(l, way, x, w, &low);
+    sum_half(l, way, x + l->len / 2, w + l->len / 2, &high);
+    c->n = l->n_points;
+    for (int k = 0; k < c->n; k++) {
+        int a = l->points[k] & mask, b = l->points[k] >> shift;
+        c->p[k] = low.p[a] + high.p[b];
+        c->q[k] = low.q[a] + high.q[b];
+        if (flip)
+            c->p[k] -= 2 * (low.least[a] < high.least[b] ? low.least[a] : high.least[b]);
+    }
+}
+
+// The point that is best at scale a; the first of equals.
+static int best_at(const struct cloud *c, float a) {
+    float top[16];
+    for (int j = 0; j < 16; j++)
+        top[j] = -INFINITY;
+    for (int k = 0; k < c->n; k += 16)
+        for (int j = 0; j < 16; j++) {
+            float v = 2 * c->p[k + j] - a * c->q[k + j];
+            top[j] = v > top[j] ? v : top[j];
+        }
+    for (int j = 1; j < 16; j++)
+        top[0] = top[j] > top[0] ? top[j] : top[0];
+    int k = 0;
+    while (k < c->n - 1 && !(2 * c->p[k] - a * c->q[k] >= top[0]))
+        k++;
+    return k;
+}
+
+static void push(struct hull *h, const struct cloud *c, int k) {
+    if (h->n == MAX_CORNERS)
+        return;
+    h->p[h->n] = c->p[k];
+    h->q[h->n] = c->q[k];
+    h->point[h->n++] = (uint16_t)k;
+}
+
+// Moves the points of the list above the line from a to b to its front; the highest comes first.
+static int above(const struct cloud *c, uint16_t *list, int n, int a, int b) {
+    float slope = 2 * (c->p[a] - c->p[b]) / (c->q[a] - c->q[b]);
+    float line = 2 * c->p[a] - slope * c->q[a], high = -INFINITY;
+    int found = 0;
+    line += fabsf(line) * 1e-6f;
+    for (int i = 0; i < n; i++) {
+        uint16_t k = list[i];
+        float v = 2 * c->p[k] - slope * c->q[k];
+        if (!(v > line))
+            continue;
+        list[i] = list[found];
+        list[found] = k;
+        if (v > high) {
+            high = v;
+            list[found] = list[0];
+            list[0] = k;
+        }
+        found++;
+    }
+    return found;
+}
+
+// The corners between a and b, which are corners themselves, among the points of the list.
+static void add_between(struct hull *h, const struct cloud *c, uint16_t *list, int n, int a, int b, int depth) {
+    if (depth == MAX_DEPTH || !(c->q[a] > c->q[b]) || h->n >= MAX_CORNERS - 1)
+        return;
+    n = above(c, list, n, a, b);
+    if (n == 0)
+        return;
+    int middle = list[0];
+    add_between(h, c, list + 1, n - 1, a, middle, depth + 1);
+    push(h, c, middle);
+    add_between(h, c, list + 1, n - 1, middle, b, depth + 1);
+}
+
+static void make_hull(struct cloud *c, float least, float most, struct hull *h) {
+    int a = best_at(c, least), b = best_at(c, most);
+    h->n = 0;
+    push(h, c, a);
+    if (a == b)
+        return;
+    for (int k = 0; k < c->n; k++)
+        c->list[k] = (uint16_t)k;
+    add_between(h, c, c->list, c->n, a, b, 0);
+    push(h, c, b);
+}
+
+// A block while it is searched.
+struct work {
+    const struct lattice *l;
+    const float *x, *w;
+    struct hull hulls[64][2]; // by group and way
+    uint8_t ways[64];         // of a unit: 1 or 2
+    uint8_t signs[64];        // as the elements have them
+    float own[16];            // the sub-blocks' best scales
+    float square[16];         // sums of w x^2
+};
+
+// The best corner at scale a: what it takes off the error, divided by a.
+static float best_corner(const struct hull *h, float a, int *corner) {
+    float top = 2 * h->p[0] - a * h->q[0];
+    *corner = 0;
+    for (int i = 1; i < h->n; i++) {
+        float v = 2 * h->p[i] - a * h->q[i];
+        if (v > top) {
+            top = v;
+            *corner = i;
+        }
+    }
+    return top;
+}
+
+// Sums for improving the scale.
+struct sums {
+    float gain, p, q;
+};
+
+// What a unit gains at scale a, the better way of the two; the choice goes to `out` unless that is NULL.
+static struct sums try_unit(const struct work *k, int unit, float a, struct lattice_found *out) {
+    struct sums best = {.gain = -INFINITY};
+    for (int way = 0; way < k->ways[unit]; way++) {
+        struct sums s = {0};
+        int corner[4];
+        for (int i = 0; i < k->l->unit; i++) {
+            const struct hull *h = &k->hulls[unit * k->l->unit + i][way];
+            s.gain += best_corner(h, a, &corner[i]);
+            s.p += h->p[corner[i]];
+            s.q += h->q[corner[i]];
+        }
+        if (!(s.gain > best.gain))
+            continue;
+        best = s;
+        for (int i = 0; out && i < k->l->unit; i++) {
+            int g = unit * k->l->unit + i;
+            out->point[g] = k->hulls[g][way].point[corner[i]];
+            out->way[g] = (uint8_t)way;
+        }
+    }
+    return best;
+}
+
+// The same for sub-block j; gain is what it takes off the error.
+static struct sums try_sub(const struct work *k, int j, float a, struct lattice_found *out) {
+    struct sums sum = {0};
+    int units = k->l->sub / k->l->unit;
+    for (int u = j * units; u < (j + 1) * units; u++) {
+        struct sums s = try_unit(k, u, a, out);
+        sum.gain += s.gain * a;
+        sum.p += s.p;
+        sum.q += s.q;
+    }
+    return sum;
+}
+
+#define SPAN_LEAST 0.3f // of the scale at which common codes have the sub-block's root mean square
+#define SPAN_MOST 4.0f
+#define SPAN_STEPS 28
+
+// The range of scales to look at for a sub-block.
+static float middle_scale(const struct work *k, int j) {
+    int len = k->l->sub * k->l->len;
+    float square = 0, total = 0;
+    for (int i = j * len; i < (j + 1) * len; i++) {
+        square += k->w[i] * k->x[i] * k->x[i];
+        total += k->w[i];
+    }
+    return sqrtf(square / total) / k->l->typical;
+}
+
+static void prepare_group(struct work *k, int g, float middle, struct cloud *c) {
+    const struct lattice *l = k->l;
+    const float *x = k->x + g * l->len, *w = k->w + g * l->len;
+    float size[8];
+    for (int i = 0; i < l->len; i++) {
+        size[i] = l->values ? fabsf(x[i]) : x[i];
+        k->signs[g] |= (uint8_t)((x[i] < 0) << i);
+    }
+    int first = g / (8 / l->len) * (8 / l->len);
+    bool odd = false;
+    for (int i = 0; l->even && i < 8; i++)
+        odd ^= k->x[first * l->len + i] < 0;
+    k->ways[g / l->unit] = !l->values || (odd && l->unit == 2) ? 2 : 1;
+    for (int way = 0; way < k->ways[g / l->unit]; way++) {
+        sum_points(l, way, odd && (l->unit == 1 || g % 2 == way), size, w, c);
+        make_hull(c, middle * SPAN_LEAST, middle * SPAN_MOST, &k->hulls[g][way]);
+    }
+}
+
+static void prepare(struct work *k, struct cloud *c) {
+    int subs = 256 / (k->l->sub * k->l->len);
+    memset(k->signs, 0, sizeof k->signs);
+    for (int j = 0; j < subs; j++) {
+        float middle = middle_scale(k, j), gain = -1, factor = 1;
+        for (int g = j * k->l->sub; g < (j + 1) * k->l->sub; g++)
+            prepare_group(k, g, middle, c);
+        k->own[j] = 0;
+        for (int step = 0; step < SPAN_STEPS && middle > 0; step++, factor *= 1.1f) {
+            float a = middle * SPAN_LEAST * factor;
+            struct sums s = try_sub(k, j, a, NULL);
+            if (s.gain > gain) {
+                gain = s.gain;
+                k->own[j] = s.q > 0 && s.p > 0 ? s.p / s.q : a;
+            }
+        }
+    }
+}
+
+// All sub-blocks at scale d: each takes the best of the sub-scales next to its own, `spread` to either side. *next is
+// the best scale for what they take.
+static float settle(const struct work *k, float d, int spread, uint8_t *scale, float *next) {
+    int subs = 256 / (k->l->sub * k->l->len);
+    float total = 0, cross = 0, square = 0;
+    for (int j = 0; j < subs; j++) {
+        struct sums best = {.gain = -INFINITY};
+        float at = d > 0 ? (k->own[j] / d - 1) * 0.5f : 0;
+        int around = (int)num_round(at < 0 ? 0 : at > (float)(k->l->scales - 1) ? (float)(k->l->scales - 1) : at);
+        for (int s = around - spread; s <= around + spread; s++) {
+            if (s < 0 || s >= k->l->scales)
+                continue;
+            struct sums sums = try_sub(k, j, d * (float)(2 * s + 1), NULL);
+            if (sums.gain > best.gain) {
+                best = sums;
+                scale[j] = (uint8_t)s;
+            }
+        }
+        float step = (float)(2 * scale[j] + 1);
+        total += best.gain;
+        cross += step * best.p;
+        square += step * step * best.q;
+    }
+    *next = square > 0 && cross > 0 ? cross / square : d;
+    return total;
+}
+
+#define KEPT 3
+#define D_STEPS 40
+
+// The most promising scales.
+static void propose(const struct work *k, float kept[KEPT]) {
+    int subs = 256 / (k->l->sub * k->l->len);
+    float top = 0, gains[KEPT], next;
+    uint8_t scale[16];
+    for (int j = 0; j < subs; j++)
+        top = k->own[j] > top ? k->own[j] : top;
+    for (int i = 0; i < KEPT; i++) {
+        kept[i] = 0;
+        gains[i] = -INFINITY;
+    }
+    for (int step = 0; step < D_STEPS && top > 0; step++) {
+        float d = top / ((float)(2 * k->l->scales - 1) * (0.5f + 0.0175f * (float)step));
+        float gain = settle(k, d, 0, scale, &next);
+        int at = 0;
+        while (at < KEPT && gain <= gains[at])
+            at++;
+        for (int i = KEPT - 1; i > at; i--) {
+            kept[i] = kept[i - 1];
+            gains[i] = gains[i - 1];
+        }
+        if (at < KEPT) {
+            kept[at] = next;
+            gains[at] = gain;
+        }
+    }
+}
+
+// The signs of group g: those of the elements, with one changed where the way asks for it.
+static uint8_t signs_of(const struct work *k, int g, const struct lattice_found *f) {
+    const struct lattice *l = k->l;
+    const float *x = k->x + g * l->len, *w = k->w + g * l->len;
+    int first = g / (8 / l->len) * (8 / l->len), odd = 0, lose = 0;
+    for (int i = 0; i < 8 / l->len; i++)
+        odd ^= __builtin_parity(k->signs[first + i]);
+    if (!l->even || !odd || (l->unit == 2 && g % 2 != f->way[g]))
+        return k->signs[g];
+    float least = INFINITY;
+    for (int i = 0, bits = l->len == 8 ? 2 : 3; i < l->len; i++) {
+        float loss = w[i] * fabsf(x[i]) * (float)l->values[l->points[f->point[g]] >> i * bits & ((1 << bits) - 1)];
+        if (loss < least) {
+            least = loss;
+            lose = i;
+        }
+    }
+    return (uint8_t)(k->signs[g] ^ 1 << lose);
+}
+
+void lattice_search(const struct lattice *l, float unit, const float x[256], const float w[256],
+                    struct lattice_found *out) {
+    struct work k = {.l = l, .x = x, .w = w};
+    struct cloud cloud;
+    float kept[KEPT], gain = -INFINITY;
+    prepare(&k, &cloud);
+    propose(&k, kept);
+    *out = (struct lattice_found){0};
+    for (int i = 0; i < KEPT; i++) {
+        float d = kept[i];
+        for (int round = 0; round < 4; round++) {
+            uint8_t scale[16] = {0};
+            uint16_t half = search_half(d / unit);
+            float g = settle(&k, num_f16_to_f32(half) * unit, 1, scale, &d);
+            if (!(g > gain))
+                break;
+            gain = g;
+            out->half = half;
+            memcpy(out->scale, scale, sizeof scale);
+        }
+    }
+    out->d = num_f16_to_f32(out->half) * unit;
+    for (int j = 0; j < 256 / (l->sub * l->len); j++)
+        try_sub(&k, j, out->d * (float)(2 * out->scale[j] + 1), out);
+    for (int g = 0; g < 256 / l->len; g++)
+        out->signs[g] = signs_of(&k, g, out);
+}
