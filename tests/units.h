@@ -7,4 +7,5 @@ UNIT(sample)
 UNIT(opt)
 UNIT(utf8)
 UNIT(tok)
+UNIT(template)
 #undef UNIT
