@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Reading and writing GGUF files. The header is walked once by a cursor that never leaves the file; counts, sizes and
+// Reading GGUF files. The header is walked once by a cursor that never leaves the file; counts, sizes and
 // offsets are believed only after they were compared with the bytes that are there, so memory taken is in proportion to
 // what was already read, and work to the header's length (times a logarithm where names and offsets are sorted).
 #include "gguf.h"
@@ -9,10 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cursor.h"
 #include "base/file.h"
 #include "base/names.h"
+#include "base/parts.h"
 #include "base/utf8.h"
 
 #define HEADER_SIZE 24
@@ -21,6 +23,7 @@
 #define MAX_KEY_LEN 65535
 #define MAX_TENSOR_NAME_LEN 63 // a limit of ggml, which the files keep to
 #define DEFAULT_ALIGNMENT 32
+#define MAX_PARTS 65535
 #define SHOWN_PATH_LEN 200 // so that the reason still fits behind a long path
 #define SHOWN_NAME_LEN 100
 
@@ -55,10 +58,6 @@ struct parser {
     struct str name;         // empty while unknown
     struct err *e;
 };
-
-static struct str read_str(struct cursor *c) {
-    return cursor_str(c, cursor_u64(c));
-}
 
 // A path as messages show it: its end when it is very long.
 static const char *shown_path(const char *path) {
@@ -100,7 +99,7 @@ static bool begin(struct parser *p, const char *what, uint64_t index) {
 
 // Reads a name; control characters and broken UTF-8 have no place in one, and a NUL would cut it short elsewhere.
 static bool read_name(struct parser *p, size_t max_len, struct str *name) {
-    *name = read_str(&p->c);
+    *name = cursor_str(&p->c, cursor_u64(&p->c));
     if (p->c.failed)
         return fail_cut(p);
     if (name->len == 0)
@@ -122,26 +121,13 @@ static bool skip_bools(struct parser *p, uint64_t count) {
     return true;
 }
 
-// Vocabularies have hundreds of thousands of strings: the loop that decides how fast a file opens.
-static void skip_strings(struct cursor *c, uint64_t count) {
-    uint64_t pos = c->pos;
-    for (uint64_t i = 0; i < count && !c->failed; i++) {
-        uint64_t len = c->size - pos < 8 ? UINT64_MAX : cursor_load_u64(c->base + pos);
-        if (c->size - pos < 8 || len > c->size - pos - 8)
-            c->failed = true;
-        else
-            pos += 8 + len;
-    }
-    c->pos = pos;
-}
-
 static bool skip_array(struct parser *p, int depth, enum gguf_type *elem, uint64_t *count);
 
 // Moves over `count` values of one type; depth counts the arrays around them.
 static bool skip_values(struct parser *p, enum gguf_type type, uint64_t count, int depth) {
     uint64_t size;
     if (type == GGUF_STR) {
-        skip_strings(&p->c, count);
+        cursor_skip_strs(&p->c, count);
     } else if (type == GGUF_BOOL) {
         ERR_FORWARD(skip_bools(p, count));
     } else if (type == GGUF_ARRAY) {
@@ -422,22 +408,29 @@ static bool parse(struct parser *p) {
 bool gguf_parse(struct gguf **out, const void *bytes, size_t size, const char *name, struct err *e) {
     *out = NULL;
     struct gguf *g = calloc(1, sizeof *g);
-    if (!g)
-        return err_memory(e, sizeof *g, name);
-    g->path = strdup(name);
-    g->index = calloc(1, sizeof *g->index);
-    g->base = bytes;
-    g->size = size;
+    struct gguf_part *part = calloc(1, sizeof *part);
+    if (g && part) {
+        g->path = part->path = strdup(name);
+        g->index = calloc(1, sizeof *g->index);
+        g->parts = part;
+        g->n_parts = 1;
+        g->base = part->base = bytes;
+        g->size = part->size = size;
+    } else {
+        free(part);
+    }
     struct parser p = {.g = g, .c = {.base = bytes, .size = size}, .e = e};
-    bool ok = g->path && g->index ? parse(&p) : err_memory(e, sizeof *g->index, name);
-    if (!ok)
+    bool ok = g && g->path && g->index ? parse(&p) : err_memory(e, sizeof *g->index, name);
+    if (!ok) {
         gguf_close(g);
-    else
-        *out = g;
-    return ok;
+        return false;
+    }
+    part->data_offset = g->data_offset;
+    *out = g;
+    return true;
 }
 
-bool gguf_open(struct gguf **out, const char *path, struct err *e) {
+static bool open_part(struct gguf **out, const char *path, struct err *e) {
     *out = NULL;
     struct file_map m;
     ERR_FORWARD(file_map(&m, path, e));
@@ -449,11 +442,148 @@ bool gguf_open(struct gguf **out, const char *path, struct err *e) {
     return true;
 }
 
+// What a part says about the whole: count is 0 or 1 for a file that is whole.
+struct split {
+    uint32_t number, count; // number counts from 0
+    uint64_t n_tensors;
+};
+
+static bool read_split(const struct gguf *g, struct split *s, struct err *e) {
+    *s = (struct split){0};
+    ERR_FORWARD(gguf_get_u32(g, "split.count", false, &s->count, e));
+    if (s->count < 2)
+        return true;
+    ERR_FORWARD(gguf_get_u32(g, "split.no", true, &s->number, e) &&
+                gguf_get_u64(g, "split.tensors.count", true, &s->n_tensors, e));
+    ERR_IF(s->count > MAX_PARTS, e, ERR_INPUT, "%s: key 'split.count' is %u, expected at most %d", shown_path(g->path),
+           s->count, MAX_PARTS);
+    ERR_IF(s->number >= s->count, e, ERR_INPUT, "%s: key 'split.no' is %u, expected less than the %u parts",
+           shown_path(g->path), s->number, s->count);
+    return true;
+}
+
+static bool check_missing(const char *path, const struct parts_name *name, struct err *e) {
+    struct buf file = {0}, missing = {0};
+    unsigned n = 0;
+    for (uint32_t i = 1; i <= name->count; i++)
+        if (parts_path(path, name, i, &file) && access(file.ptr, F_OK) != 0 && ++n <= 8)
+            buf_printf(&missing, "%s%s", n > 1 ? ", " : "",
+                       file.ptr + (name->prefix_len > 100 ? name->prefix_len - 100 : 0));
+    buf_char(&missing, 0);
+    if (file.failed || missing.failed)
+        err_memory(e, file.len, path);
+    else if (n)
+        err_set(e, ERR_INPUT, "%s: %u of its %u parts are missing: %s%s", shown_path(path), n, name->count, missing.ptr,
+                n > 8 ? ", ..." : "");
+    bool ok = !n && !file.failed && !missing.failed;
+    buf_free(&file);
+    buf_free(&missing);
+    return ok;
+}
+
+// Opens every part but the one that is there already, and compares what they say.
+static bool open_parts(struct gguf **parts, const struct gguf *g, const struct split *s, const struct parts_name *name,
+                       struct err *e) {
+    struct buf path = {0};
+    bool ok = true;
+    for (uint32_t i = 0; ok && i < s->count; i++) {
+        struct split other = *s;
+        if (i != s->number)
+            ok = parts_path(g->path, name, i + 1, &path)
+                     ? open_part(&parts[i], path.ptr, e) && read_split(parts[i], &other, e)
+                     : err_memory(e, path.len, g->path);
+        if (ok && (other.number != i || other.count != s->count || other.n_tensors != s->n_tensors))
+            ok = err_set(e, ERR_INPUT,
+                         "%s: its split keys say part %u of %u with %llu tensors, expected %u of %u with %llu",
+                         shown_path(parts[i]->path), other.number + 1, other.count, (unsigned long long)other.n_tensors,
+                         i + 1, s->count, (unsigned long long)s->n_tensors);
+    }
+    buf_free(&path);
+    return ok;
+}
+
+// Moves what parts[1..n) hold into parts[0].
+static bool merge(struct gguf **parts, const struct split *s, struct err *e) {
+    struct gguf *g = parts[0];
+    uint64_t n_tensors = 0;
+    for (uint32_t i = 0; i < s->count; i++)
+        n_tensors += parts[i]->n_tensors; // each fewer than the bytes of its file
+    ERR_IF(n_tensors != s->n_tensors, e, ERR_INPUT, "%s: its %u parts have %llu tensors, 'split.tensors.count' is %llu",
+           shown_path(g->path), s->count, (unsigned long long)n_tensors, (unsigned long long)s->n_tensors);
+    struct gguf_part *all = calloc(s->count, sizeof *all);
+    struct gguf_tensor *tensors = calloc(max_size((size_t)n_tensors, 1), sizeof *tensors);
+    if (!all || !tensors) {
+        free(all);
+        free(tensors);
+        return err_memory(e, (size_t)n_tensors * sizeof *tensors, g->path);
+    }
+    uint64_t at = 0, size = 0;
+    for (uint32_t i = 0; i < s->count; i++) {
+        struct gguf *part = parts[i];
+        all[i] = part->parts[0];
+        size += part->size;
+        for (uint64_t k = 0; k < part->n_tensors; k++, at++) {
+            tensors[at] = part->tensors[k];
+            tensors[at].part = i;
+        }
+        part->n_parts = i ? 0 : part->n_parts;
+    }
+    free((void *)(uintptr_t)g->tensors);
+    free((void *)(uintptr_t)g->parts);
+    free(g->index->tensors);
+    g->tensors = tensors;
+    g->n_tensors = n_tensors;
+    g->parts = all;
+    g->n_parts = s->count;
+    g->size = size;
+    struct parser p = {.g = g, .e = e};
+    return index_names(&p, &g->index->tensors, tensors, n_tensors, sizeof *tensors, "tensor");
+}
+
+// Takes g, a part; *out is the whole.
+static bool join(struct gguf **out, struct gguf *g, const struct split *s, struct err *e) {
+    struct parts_name name = {0};
+    bool named = parts_parse(g->path, &name) && name.number == s->number + 1 && name.count == s->count;
+    struct gguf **parts = calloc(s->count, sizeof *parts);
+    bool ok = parts != NULL;
+    if (!ok) {
+        err_memory(e, s->count * sizeof *parts, g->path);
+        gguf_close(g);
+        return false;
+    }
+    parts[s->number] = g;
+    if (!named)
+        ok = err_set(e, ERR_INPUT, "%s: it is part %u of %u, expected a name that ends in -%05u-of-%05u.gguf",
+                     shown_path(g->path), s->number + 1, s->count, s->number + 1, s->count);
+    ok = ok && check_missing(g->path, &name, e) && open_parts(parts, g, s, &name, e) && merge(parts, s, e);
+    if (ok)
+        parts[0]->path = parts[0]->parts[s->number].path; // the one that the user knows
+    for (uint32_t i = ok ? 1 : 0; i < s->count; i++)
+        gguf_close(parts[i]);
+    *out = ok ? parts[0] : NULL;
+    free(parts);
+    return ok;
+}
+
+bool gguf_open(struct gguf **out, const char *path, struct err *e) {
+    struct split s;
+    ERR_FORWARD(open_part(out, path, e));
+    if (!read_split(*out, &s, e)) {
+        gguf_close(*out);
+        *out = NULL;
+        return false;
+    }
+    return s.count < 2 || join(out, *out, &s, e);
+}
+
 void gguf_close(struct gguf *g) {
     if (!g)
         return;
-    if (g->mapped)
-        file_unmap(&(struct file_map){g->base, (size_t)g->size});
+    for (size_t i = 0; i < g->n_parts; i++) {
+        if (g->mapped)
+            file_unmap(&(struct file_map){g->parts[i].base, (size_t)g->parts[i].size});
+        free((void *)(uintptr_t)g->parts[i].path);
+    }
     if (g->index) {
         free(g->index->keys);
         free(g->index->tensors);
@@ -461,7 +591,7 @@ void gguf_close(struct gguf *g) {
     free(g->index);
     free((void *)(uintptr_t)g->keys);
     free((void *)(uintptr_t)g->tensors);
-    free((void *)(uintptr_t)g->path);
+    free((void *)(uintptr_t)g->parts);
     free(g);
 }
 
@@ -620,160 +750,4 @@ struct str gguf_array_next_str(const struct gguf_value *array, uint64_t *at) {
 struct str gguf_value_str(const struct gguf_value *v) {
     uint64_t at = 0;
     return gguf_array_next_str(v, &at);
-}
-
-struct gguf_out {
-    struct file_writer file;
-    struct buf keys, infos;
-    struct buf ends; // uint64_t[n_tensors]: where in the data each tensor ends
-    uint32_t alignment;
-    uint64_t n_keys, n_tensors, next; // next: the tensor whose data comes
-    uint64_t data_size;               // of what is announced, with the padding before each tensor
-};
-
-static uint64_t aligned(const struct gguf_out *o, uint64_t n) {
-    return (n + o->alignment - 1) / o->alignment * o->alignment;
-}
-
-static void put(struct buf *b, uint64_t value, unsigned size) {
-    uint8_t bytes[8];
-    for (unsigned i = 0; i < size; i++)
-        bytes[i] = (uint8_t)(value >> (8 * i));
-    buf_append(b, bytes, size);
-}
-
-static void put_str(struct buf *b, struct str s) {
-    put(b, s.len, 8);
-    buf_append(b, s.ptr, s.len);
-}
-
-static void put_key(struct gguf_out *o, const char *key, enum gguf_type type) {
-    put_str(&o->keys, (struct str){key, strlen(key)});
-    put(&o->keys, type, 4);
-    o->n_keys++;
-}
-
-bool gguf_out_open(struct gguf_out **out, const char *path, uint32_t alignment, struct err *e) {
-    struct gguf_out *o = *out = calloc(1, sizeof *o);
-    if (!o)
-        return err_memory(e, sizeof *o, path);
-    o->alignment = alignment;
-    if (file_writer_open(&o->file, path, e))
-        return true;
-    gguf_out_close(o);
-    *out = NULL;
-    return false;
-}
-
-void gguf_out_close(struct gguf_out *o) {
-    if (!o)
-        return;
-    file_writer_close(&o->file);
-    buf_free(&o->keys);
-    buf_free(&o->infos);
-    buf_free(&o->ends);
-    free(o);
-}
-
-void gguf_out_value(struct gguf_out *o, struct str key, const struct gguf_value *value) {
-    put_str(&o->keys, key);
-    put(&o->keys, value->type, 4);
-    if (value->type == GGUF_ARRAY) {
-        put(&o->keys, value->elem, 4);
-        put(&o->keys, value->count, 8);
-    }
-    buf_append(&o->keys, value->data, (size_t)value->size);
-    o->n_keys++;
-}
-
-void gguf_out_u32(struct gguf_out *o, const char *key, uint32_t n) {
-    put_key(o, key, GGUF_U32);
-    put(&o->keys, n, 4);
-}
-
-void gguf_out_str(struct gguf_out *o, const char *key, struct str text) {
-    put_key(o, key, GGUF_STR);
-    put_str(&o->keys, text);
-}
-
-void gguf_out_strs(struct gguf_out *o, const char *key, const struct str *texts, uint64_t n) {
-    put_key(o, key, GGUF_ARRAY);
-    put(&o->keys, GGUF_STR, 4);
-    put(&o->keys, n, 8);
-    for (uint64_t i = 0; i < n; i++)
-        put_str(&o->keys, texts[i]);
-}
-
-bool gguf_out_tensor(struct gguf_out *o, struct str name, const struct quant_format *f, uint32_t n_dims,
-                     const uint64_t *dims, struct err *e) {
-    uint64_t offset = aligned(o, o->data_size), size;
-    bool fits = quant_row_size(f, dims[0], &size);
-    for (uint32_t i = 1; i < n_dims; i++)
-        fits = fits && mul_fits(size, dims[i], &size);
-    ERR_IF(!fits || !add_fits(offset, size, &o->data_size), e, ERR_INPUT, "tensor '%.*s': its size does not fit %s",
-           (int)min_size(name.len, SHOWN_NAME_LEN), name.ptr, f->name);
-    put_str(&o->infos, name);
-    put(&o->infos, n_dims, 4);
-    for (uint32_t i = 0; i < n_dims; i++)
-        put(&o->infos, dims[i], 8);
-    put(&o->infos, f->id, 4);
-    put(&o->infos, offset, 8);
-    buf_append(&o->ends, &o->data_size, sizeof o->data_size);
-    o->n_tensors++;
-    return true;
-}
-
-static uint64_t data_begins(const struct gguf_out *o) {
-    return aligned(o, HEADER_SIZE + o->keys.len + o->infos.len);
-}
-
-uint64_t gguf_out_size(const struct gguf_out *o) {
-    return data_begins(o) + aligned(o, o->data_size);
-}
-
-static bool pad_file(struct gguf_out *o, uint64_t size, struct err *e) {
-    static const char zeros[4096];
-    while (o->file.size < size)
-        ERR_FORWARD(file_writer_put(&o->file, zeros, min_size(sizeof zeros, (size_t)(size - o->file.size)), e));
-    return true;
-}
-
-bool gguf_out_begin(struct gguf_out *o, struct err *e) {
-    struct buf head = {0};
-    buf_append(&head, "GGUF", 4);
-    put(&head, 3, 4);
-    put(&head, o->n_tensors, 8);
-    put(&head, o->n_keys, 8);
-    bool ok = !head.failed && !o->keys.failed && !o->infos.failed && !o->ends.failed;
-    if (!ok)
-        err_memory(e, o->keys.len + o->infos.len, o->file.path);
-    ok = ok && file_writer_put(&o->file, head.ptr, head.len, e) &&
-         file_writer_put(&o->file, o->keys.ptr, o->keys.len, e) &&
-         file_writer_put(&o->file, o->infos.ptr, o->infos.len, e);
-    buf_free(&head);
-    return ok && pad_file(o, data_begins(o), e);
-}
-
-bool gguf_out_data(struct gguf_out *o, const void *bytes, size_t n, struct err *e) {
-    const char *at = bytes;
-    while (n) {
-        ERR_IF(o->next == o->n_tensors, e, ERR_SYSTEM, "%s: more data than its tensors hold", o->file.path);
-        uint64_t end;
-        memcpy(&end, o->ends.ptr + o->next * sizeof end, sizeof end);
-        end += data_begins(o);
-        size_t part = min_size(n, (size_t)(end - o->file.size));
-        ERR_FORWARD(file_writer_put(&o->file, at, part, e));
-        at += part;
-        n -= part;
-        if (o->file.size == end) {
-            o->next++;
-            ERR_FORWARD(pad_file(o, aligned(o, end), e));
-        }
-    }
-    return true;
-}
-
-bool gguf_out_end(struct gguf_out *o, struct err *e) {
-    ERR_IF(o->next != o->n_tensors, e, ERR_SYSTEM, "%s: less data than its tensors hold", o->file.path);
-    return file_writer_end(&o->file, e);
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// GGUF files, versions 2 and 3, little-endian: opened by mapping, checked in full before anything is believed; written
-// as a stream.
+// GGUF files, versions 2 and 3, little-endian: opened by mapping, checked in full before anything is believed.
 // Source of the format: the GGUF specification of the ggml project.
 //
 // A struct gguf is immutable after opening and owns the mapping; every pointer that it hands out points into that
@@ -52,27 +51,40 @@ struct gguf_tensor {
     uint64_t dims[GGUF_MAX_DIMS]; // dims[0] is the row length, contiguous in memory; missing ones are 1
     uint64_t n_elements;
     uint64_t size;    // bytes
-    uint64_t offset;  // from the start of the file
+    uint64_t offset;  // from the start of its file
+    uint32_t part;    // which file, from 0
     const void *data; // in the mapping; numbers (F32, F16, I64 ...) lie on their own size, blocks on any byte
 };
 
-struct gguf {
-    const char *path; // as given, for messages; owned
+// A file; a split model has several (NAME-00001-of-00003.gguf).
+struct gguf_part {
+    const char *path; // owned
     const uint8_t *base;
     uint64_t size;
+    uint64_t data_offset; // where tensor data begins
+};
+
+struct gguf {
+    const char *path; // as given, for messages; of a part
+    uint64_t size;    // of all parts
+    size_t n_parts;
+    const struct gguf_part *parts;
+    // Of the first part, which has the metadata:
+    const uint8_t *base;
+    uint64_t data_offset;
     uint32_t version;
     uint32_t alignment;
     uint64_t n_keys, n_tensors;
     const struct gguf_key *keys;
-    const struct gguf_tensor *tensors;
-    uint64_t data_offset; // where tensor data begins
+    const struct gguf_tensor *tensors; // of all parts, in order
     struct gguf_index *index;
     bool mapped;
 };
 
-// Opens and checks a file. Every defect is ERR_INPUT with the file and the key, tensor or offset named.
+// Opens and checks a file; of a split model any part may be given, and all are opened. Every defect is ERR_INPUT with
+// the file and the key, tensor or offset named.
 bool gguf_open(struct gguf **out, const char *path, struct err *e);
-// The same for bytes in memory, which the caller keeps alive (tests, fuzzing); `name` stands for the path.
+// The same for one file's bytes in memory, which the caller keeps alive (tests, fuzzing); `name` stands for the path.
 bool gguf_parse(struct gguf **out, const void *bytes, size_t size, const char *name, struct err *e);
 void gguf_close(struct gguf *g); // NULL is fine
 
@@ -102,29 +114,3 @@ struct str gguf_array_next_str(const struct gguf_value *array, uint64_t *at);
 struct str gguf_value_str(const struct gguf_value *v);
 
 const char *gguf_type_name(enum gguf_type type);
-
-// Writing, version 3. Keys and tensors are announced first, gguf_out_begin writes the header, then the tensors' data
-// comes as a stream, in the order announced, in pieces of any size: whoever writes need not hold a tensor. The file
-// appears under its name at gguf_out_end (base/file.h). Announcing does nothing after a failed allocation, which begin
-// reports.
-struct gguf_out;
-
-// `alignment`, a power of two, is that of the data; the key general.alignment is the caller's.
-bool gguf_out_open(struct gguf_out **out, const char *path, uint32_t alignment, struct err *e);
-void gguf_out_close(struct gguf_out *o); // NULL is fine; without gguf_out_end nothing is left behind
-
-// A key with a value as a file holds it, and the usual kinds. The caller sees to it that no key comes twice.
-void gguf_out_value(struct gguf_out *o, struct str key, const struct gguf_value *value);
-void gguf_out_u32(struct gguf_out *o, const char *key, uint32_t n);
-void gguf_out_str(struct gguf_out *o, const char *key, struct str text);
-void gguf_out_strs(struct gguf_out *o, const char *key, const struct str *texts, uint64_t n);
-
-// A tensor; its size must fit, as gguf_open would have it. Names are the caller's to keep unique.
-bool gguf_out_tensor(struct gguf_out *o, struct str name, const struct quant_format *f, uint32_t n_dims,
-                     const uint64_t *dims, struct err *e);
-// Bytes of the whole file, once everything is announced.
-uint64_t gguf_out_size(const struct gguf_out *o);
-
-bool gguf_out_begin(struct gguf_out *o, struct err *e);
-bool gguf_out_data(struct gguf_out *o, const void *bytes, size_t n, struct err *e);
-bool gguf_out_end(struct gguf_out *o, struct err *e);

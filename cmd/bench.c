@@ -85,11 +85,14 @@ static bool measure(struct bench *b, struct err *e) {
 static void measure_reads(struct bench *b) {
     const struct gguf *g = b->en->file;
     const struct backend_ops *ops = b->en->backend->ops;
-    size_t n = (size_t)(g->size - g->data_offset);
     double began = load_seconds(), now, bytes = 0;
     do {
-        b->checksum += ops->read_all(b->en->backend, g->base + g->data_offset, n);
-        bytes += (double)n;
+        for (size_t i = 0; i < g->n_parts; i++) {
+            const struct gguf_part *part = &g->parts[i];
+            size_t n = (size_t)(part->size - part->data_offset);
+            b->checksum += ops->read_all(b->en->backend, part->base + part->data_offset, n);
+            bytes += (double)n;
+        }
         now = load_seconds();
     } while (now - began < READ_SECONDS);
     b->machine_gbps = bytes / (now - began) * 1e-9;

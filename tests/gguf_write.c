@@ -102,3 +102,27 @@ bool gguf_write_end(struct gguf_writer *w, struct buf *out) {
     buf_free(&w->data);
     return ok;
 }
+
+static void copy_key(struct gguf_writer *w, const struct gguf_key *k) {
+    char name[256] = {0};
+    const struct gguf_value *v = &k->value;
+    size_t head = v->type == GGUF_ARRAY ? 12 : 0; // the element type and the count stand before the data
+    memcpy(name, k->name.ptr, min_size(k->name.len, sizeof name - 1));
+    gguf_write_key(w, name, v->type, v->data - head, (size_t)v->size + head);
+}
+
+bool gguf_write_part(const struct gguf *g, unsigned part, unsigned n, struct buf *out) {
+    struct gguf_writer w = {0};
+    for (uint64_t i = 0; part == 0 && i < g->n_keys; i++)
+        copy_key(&w, &g->keys[i]);
+    gguf_write_key(&w, "split.no", GGUF_U16, &(uint16_t){(uint16_t)part}, 2);
+    gguf_write_key(&w, "split.count", GGUF_U16, &(uint16_t){(uint16_t)n}, 2);
+    gguf_write_key(&w, "split.tensors.count", GGUF_I32, &(int32_t){(int32_t)g->n_tensors}, 4);
+    for (uint64_t i = g->n_tensors * part / n; i < g->n_tensors * (part + 1) / n; i++) {
+        const struct gguf_tensor *t = &g->tensors[i];
+        char name[64] = {0};
+        memcpy(name, t->name.ptr, min_size(t->name.len, sizeof name - 1));
+        gguf_write_tensor(&w, name, t->format->id, t->n_dims, t->dims, t->data, (size_t)t->size);
+    }
+    return gguf_write_end(&w, out);
+}

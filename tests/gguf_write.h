@@ -31,6 +31,9 @@ void gguf_write_tensor(struct gguf_writer *w, const char *name, uint32_t format,
 // The whole file into *out (emptied first); frees the writer. False without memory.
 bool gguf_write_end(struct gguf_writer *w, struct buf *out);
 
+// One part of a file that is split into n: part 0 has the keys, and each has its share of the tensors.
+bool gguf_write_part(const struct gguf *g, unsigned part, unsigned n, struct buf *out);
+
 // Appending little-endian numbers and length-prefixed strings, for values and files made by hand.
 void gguf_put(struct buf *b, uint64_t value, unsigned size);
 void gguf_put_str(struct buf *b, const char *text, size_t len);

@@ -4,7 +4,8 @@
 //            feed-forward are computed and multiplied by zero, so long prompts take their time.
 //   random   a llama with random weights: what it says means nothing, but every weight counts.
 // arch=NAME writes another architecture's name; context=N; template=0, vocab=0, tensors=0 leave those out;
-// sampling=T writes general.sampling.temp. The vocabulary is byte-level BPE: 256 bytes, a few merges, control tokens.
+// sampling=T writes general.sampling.temp; parts=N splits it: FILE-00001-of-0000N.gguf and so on. The vocabulary is
+// byte-level BPE: 256 bytes, a few merges, control tokens.
 #include "base/base.h"
 
 #include <stdio.h>
@@ -28,6 +29,7 @@ struct options {
     uint32_t context;
     bool template, vocab, tensors;
     float sampling; // negative: no key
+    unsigned parts; // 0: one file
 };
 
 // The characters that stand for bytes in byte-level vocabularies: printable ones for themselves, the others from
@@ -194,6 +196,8 @@ static bool read_options(struct options *o, char **argv) {
             o->arch = value;
         else if (strncmp(*argv, "context=", n) == 0)
             o->context = (uint32_t)strtoul(value, NULL, 10);
+        else if (strncmp(*argv, "parts=", n) == 0)
+            o->parts = (unsigned)strtoul(value, NULL, 10);
         else if (strncmp(*argv, "sampling=", n) == 0)
             o->sampling = strtof(value, NULL);
         else if (strcmp(*argv, "template=0") == 0)
@@ -208,6 +212,27 @@ static bool read_options(struct options *o, char **argv) {
     return true;
 }
 
+static bool write_bytes(const char *path, const struct buf *bytes) {
+    FILE *file = fopen(path, "wb");
+    bool ok = file && fwrite(bytes->ptr, 1, bytes->len, file) == bytes->len;
+    return file && fclose(file) == 0 && ok;
+}
+
+static bool write_parts(const char *path, unsigned n, const struct buf *whole) {
+    struct gguf *g;
+    struct err e = {0};
+    struct buf part = {0};
+    char name[4096];
+    bool ok = gguf_parse(&g, whole->ptr, whole->len, path, &e);
+    for (unsigned i = 0; ok && i < n; i++) {
+        snprintf(name, sizeof name, "%s-%05u-of-%05u.gguf", path, i + 1, n);
+        ok = gguf_write_part(g, i, n, &part) && write_bytes(name, &part);
+    }
+    gguf_close(g);
+    buf_free(&part);
+    return ok;
+}
+
 int main(int argc, char **argv) {
     struct options o = {
         .arch = "llama", .context = 8192, .template = true, .vocab = true, .tensors = true, .sampling = -1};
@@ -220,9 +245,8 @@ int main(int argc, char **argv) {
     write_keys(&w, &o);
     if (o.tensors)
         write_tensors(&w, strcmp(argv[1], "chain") == 0);
-    FILE *file = fopen(argv[2], "wb");
-    bool ok = gguf_write_end(&w, &bytes) && file && fwrite(bytes.ptr, 1, bytes.len, file) == bytes.len;
-    ok = file && fclose(file) == 0 && ok;
+    bool ok =
+        gguf_write_end(&w, &bytes) && (o.parts ? write_parts(argv[2], o.parts, &bytes) : write_bytes(argv[2], &bytes));
     buf_free(&bytes);
     if (!ok)
         fprintf(stderr, "make_model: cannot write %s\n", argv[2]);

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "gguf.h"
+#include "infer/gguf_out.h"
 #include "tests/gguf_write.h"
 
 static size_t n_files(const char *dir) {
