@@ -73,6 +73,18 @@ static void usage_line(struct buf *out, unsigned command) {
         buf_printf(out, "usage: pith %s %s\n", c->name, c->args);
 }
 
+// The screen has room for their names only.
+static void command_names(struct buf *out) {
+    struct buf names = {0};
+    for (unsigned c = CMD_run + 1; c < N_CMDS; c++)
+        buf_printf(&names, "%s%s", names.len ? " " : "", cmd_table[c].name);
+    buf_char(&names, 0);
+    buf_str(out, "\nCommands (pith COMMAND -h says more):\n");
+    if (!names.failed)
+        wrap(out, names.ptr, 2, 0);
+    buf_free(&names);
+}
+
 static void commands_list(struct buf *out) {
     buf_str(out, "\nCommands (pith COMMAND -h says more):\n");
     for (unsigned c = CMD_run + 1; c < N_CMDS; c++)
@@ -85,7 +97,7 @@ void help_screen(unsigned command, struct buf *out) {
         if (has(&opt_rows[i], command) && (opt_rows[i].on_screen || command != CMD_run))
             option_line(out, &opt_rows[i]);
     if (command == CMD_run)
-        commands_list(out);
+        command_names(out);
 }
 
 static void full_group(struct buf *out, unsigned command, enum opt_group group) {

@@ -162,7 +162,7 @@ bool opt_parse(struct settings *s, int argc, char **argv, struct err *e) {
     size_t n = 1, bytes = 1;
     for (int i = 1; i < argc; i++, n++)
         bytes += strlen(argv[i]);
-    const char **strings = arena_alloc(&s->arena, 3 * n, sizeof *strings);
+    const char **strings = arena_alloc(&s->arena, 4 * n, sizeof *strings);
     s->biases.ptr = arena_alloc(&s->arena, n, sizeof *s->biases.ptr);
     a.raw = arena_alloc(&s->arena, bytes, sizeof *a.raw);
     if (!strings || !s->biases.ptr || !a.raw)
@@ -170,6 +170,7 @@ bool opt_parse(struct settings *s, int argc, char **argv, struct err *e) {
     s->words.ptr = strings;
     s->files.ptr = strings + n;
     s->stops.ptr = strings + 2 * n;
+    s->tensor_types.ptr = strings + 3 * n;
     s->raw = a.raw;
     return collect(s, &a, e) && apply(s, e);
 }

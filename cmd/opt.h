@@ -35,11 +35,12 @@ struct settings {
     size_t n_raw;
     struct opt_list words; // arguments that are not options
 
-    const char *model, *template, *system, *output, *ids, *cpu;
-    struct opt_list files, stops;
+    const char *model, *template, *system, *output, *ids, *cpu, *imatrix;
+    struct opt_list files, stops, tensor_types;
     struct opt_biases biases;
     bool continues; // --raw
     bool special, no_stdin, lossy, json, tensors, supported, decode, man, quiet, verbose;
+    bool pure, dry_run, fresh;
     bool screen, help, version;                  // -h, --help, --version
     int32_t n_tokens;                            // -1: no limit
     int32_t n_prompt, n_threads, context, chunk; // 0: not given

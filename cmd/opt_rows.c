@@ -6,6 +6,7 @@
 #define BIT(name) (1u << CMD_##name)
 #define ALL ((1u << N_CMDS) - 1)
 #define EVALUATES (BIT(run) | BIT(logits) | BIT(perplexity) | BIT(bench))
+#define OWN_FILES (BIT(help) | BIT(quantize)) // no model, or it is named by a word
 #define AT(field) offsetof(struct settings, field)
 #define MOST 2147483647.0
 
@@ -16,7 +17,7 @@ const char *const opt_group_names[N_OPT_GROUPS] = {
 
 // clang-format off
 const struct opt opt_rows[] = {
-    {"model", 'm', "MODEL", OPT_MODEL, ALL & ~BIT(help), true, "model file, or its name (default: $PITH_MODEL)",
+    {"model", 'm', "MODEL", OPT_MODEL, ALL & ~OWN_FILES, true, "model file, or its name (default: $PITH_MODEL)",
      "A name is looked up as NAME.gguf, or as the beginning of exactly one such file, in the colon-separated folders "
      "of $PITH_PATH (default: ./models and ~/.local/share/pith).",
      opt_text, AT(model), 0, 0, "a path or a name"},
@@ -50,6 +51,15 @@ const struct opt opt_rows[] = {
      NULL, opt_text, AT(output), 0, 0, "a file"},
     {"json", 0, NULL, OPT_OUTPUT, BIT(info) | BIT(tokenize) | BIT(bench), false, "JSON instead of text",
      NULL, opt_flag, AT(json), 0, 0, NULL},
+    {"pure", 0, NULL, OPT_OUTPUT, BIT(quantize), false, "one format for every tensor of two dimensions or more",
+     "Norms, routers and convolutions too: such files are for measuring.", opt_flag, AT(pure), 0, 0, NULL},
+    {"imatrix", 0, "FILE", OPT_OUTPUT, BIT(quantize), false, "importance of the columns, as `pith imatrix` writes it",
+     NULL, opt_text, AT(imatrix), 0, 0, "a file"},
+    {"tensor", 0, "REGEX=TYPE", OPT_OUTPUT, BIT(quantize), false, "format of tensors whose names match; repeatable",
+     "A POSIX extended expression that may match anywhere in a name; the last one that matches counts. Tensors that are "
+     "not quantized stay as they are.", opt_append, AT(tensor_types), 0, 0, "REGEX=TYPE, such as ffn_down=Q6_K"},
+    {"dry-run", 0, NULL, OPT_OUTPUT, BIT(quantize), false, "print what each tensor would be, write nothing",
+     NULL, opt_flag, AT(dry_run), 0, 0, NULL},
     {"tensors", 0, NULL, OPT_OUTPUT, BIT(info), false, "list the tensors too",
      NULL, opt_flag, AT(tensors), 0, 0, NULL},
     {"supported", 0, NULL, OPT_OUTPUT, BIT(info), false, "list what this program supports; needs no model",
@@ -82,7 +92,7 @@ const struct opt opt_rows[] = {
      "The seed of a run is said with --verbose.", opt_seed, AT(sample.seed), 0, 0,
      "a whole number from 0 to 18446744073709551615"},
 
-    {"threads", 't', "N", OPT_MACHINE, EVALUATES, true, "threads (default: the fast cores of the machine)",
+    {"threads", 't', "N", OPT_MACHINE, EVALUATES | BIT(quantize), true, "threads (default: the fast cores of the machine)",
      "The answer does not depend on it.", opt_int, AT(n_threads), 1, 1024, NULL},
     {"cpu", 0, "LEVEL", OPT_MACHINE, EVALUATES, false, "use no more than this SIMD level",
      "`pith info --supported` lists the levels.", opt_text, AT(cpu), 0, 0, "a level"},

@@ -1,8 +1,11 @@
+// SPDX-License-Identifier: MIT
 // The unit tests: UNIT(name) is `void unit_name(void)` in tests/unit_name.c. No include guard: a list.
 UNIT(base)
 UNIT(json)
 UNIT(gguf)
 UNIT(writer)
+UNIT(split)
+UNIT(mix)
 UNIT(sample)
 UNIT(opt)
 UNIT(utf8)
