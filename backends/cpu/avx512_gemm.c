@@ -217,13 +217,29 @@ INLINE void gemm32_columns(const struct dot_job *j, uint32_t first, int cols, bo
     finish(j, sum, first, cols);
 }
 
-INLINE void gemm32(const struct format32 f, const struct dot_job *j) {
-    unpack32(f, j);
+INLINE void gemm32_all(const struct dot_job *j, bool has_min) {
     uint32_t c = 0;
     for (; c + COLS <= j->cols; c += COLS)
-        gemm32_columns(j, c, COLS, f.has_min);
+        gemm32_columns(j, c, COLS, has_min);
     for (; c < j->cols; c++)
-        gemm32_columns(j, c, 1, f.has_min);
+        gemm32_columns(j, c, 1, has_min);
+}
+
+// What follows the unpacking does not depend on the format: two functions serve all.
+static void gemm32_plain(const struct dot_job *j) {
+    gemm32_all(j, false);
+}
+
+static void gemm32_min(const struct dot_job *j) {
+    gemm32_all(j, true);
+}
+
+INLINE void gemm32(const struct format32 f, const struct dot_job *j) {
+    unpack32(f, j);
+    if (f.has_min)
+        gemm32_min(j);
+    else
+        gemm32_plain(j);
 }
 
 static void gemm_q4_0(const struct dot_job *j) {
@@ -290,36 +306,36 @@ INLINE void unpack_block(const struct format256 f, const char *const row[PANEL_R
 }
 
 // The sum of one block over its sub-blocks for all columns.
-INLINE void block_sums(const struct format256 f, const struct panel256 *p, const struct columns *x, size_t at, int cols,
+INLINE void block_sums(int sub_len, const struct panel256 *p, const struct columns *x, size_t at, int cols,
                        __m512i total[COLS][VECTORS]) {
-    const int groups = f.sub_len / 4;
-    for (int s = 0; s < 256 / f.sub_len; s++) {
+    const int groups = sub_len / 4;
+    for (int s = 0; s < 256 / sub_len; s++) {
         __m512i acc[COLS][VECTORS];
         UNROLL for (int c = 0; c < cols; c++) UNROLL for (int v = 0; v < VECTORS; v++) acc[c][v] =
             _mm512_load_si512(p->correction[s] + 16 * v);
         UNROLL for (int g = 0; g < groups; g++)
             multiply(p->q[s * groups + g][0], x, at + 4 * (size_t)(s * groups + g), 1, cols, acc);
         UNROLL for (int v = 0; v < VECTORS; v++) {
-            __m512i scale = _mm512_load_si512(p->scale[s * f.sub_len / 16] + 16 * v);
+            __m512i scale = _mm512_load_si512(p->scale[s * sub_len / 16] + 16 * v);
             UNROLL for (int c = 0; c < cols; c++) total[c][v] =
                 _mm512_add_epi32(total[c][v], _mm512_mullo_epi32(acc[c][v], scale));
         }
     }
 }
 
-INLINE void gemm256_tile(const struct format256 f, const struct panel256 *p, const struct columns *x, size_t blocks,
+INLINE void gemm256_tile(int sub_len, bool has_min, const struct panel256 *p, const struct columns *x, size_t blocks,
                          size_t first, int cols, sums sum) {
     for (size_t b = 0; b < blocks; b++, p++) {
         __m512i total[COLS][VECTORS];
         UNROLL for (int c = 0; c < cols; c++) UNROLL for (int v = 0; v < VECTORS; v++) total[c][v] =
             _mm512_setzero_si512();
-        block_sums(f, p, x, 256 * b, cols, total);
+        block_sums(sub_len, p, x, 256 * b, cols, total);
         UNROLL for (int c = 0; c < cols; c++) UNROLL for (int v = 0; v < VECTORS; v++) {
             float *at = sum[(first + b) % 8][c] + 16 * v;
             const __m512 d = _mm512_set1_ps(x->d[c][b]);
             __m512 scale = _mm512_mul_ps(_mm512_load_ps(p->d + 16 * v), d);
             __m512 s = _mm512_fmadd_ps(scale, _mm512_cvtepi32_ps(total[c][v]), _mm512_load_ps(at));
-            if (f.mins) {
+            if (has_min) {
                 __m512i offset = _mm512_setzero_si512();
                 UNROLL for (int i = 0; i < 8; i++) offset = _mm512_dpwssd_epi32(
                     offset, _mm512_set1_epi32(four_codes((const uint8_t *)(x->bs[c] + 16 * b + 2 * (size_t)i))),
@@ -331,7 +347,7 @@ INLINE void gemm256_tile(const struct format256 f, const struct panel256 *p, con
     }
 }
 
-INLINE void gemm256_columns(const struct format256 f, const struct dot_job *j, uint32_t first, int cols) {
+INLINE void gemm256_columns(int sub_len, bool has_min, const struct dot_job *j, uint32_t first, int cols) {
     _Alignas(64) sums sum;
     _Alignas(64) uint8_t codes[COLS][CHUNK];
     struct columns x;
@@ -339,33 +355,47 @@ INLINE void gemm256_columns(const struct format256 f, const struct dot_job *j, u
     for (size_t at = 0; at < j->n; at += CHUNK) {
         size_t len = j->n - at < CHUNK ? j->n - at : CHUNK;
         load_columns(j, first, cols, at, len, 256, codes, &x);
-        gemm256_tile(f, (const struct panel256 *)j->panel + at / 256, &x, len / 256, at / 256, cols, sum);
+        gemm256_tile(sub_len, has_min, (const struct panel256 *)j->panel + at / 256, &x, len / 256, at / 256, cols,
+                     sum);
     }
     finish(j, sum, first, cols);
 }
 
-INLINE void gemm256(const struct format256 f, const struct dot_job *j) {
+INLINE void gemm256_all(int sub_len, bool has_min, const struct dot_job *j) {
+    uint32_t c = 0;
+    for (; c + COLS <= j->cols; c += COLS)
+        gemm256_columns(sub_len, has_min, j, c, COLS);
+    for (; c < j->cols; c++)
+        gemm256_columns(sub_len, has_min, j, c, 1);
+}
+
+static void gemm256_32_min(const struct dot_job *j) {
+    gemm256_all(32, true, j);
+}
+
+static void gemm256_16_plain(const struct dot_job *j) {
+    gemm256_all(16, false, j);
+}
+
+INLINE void unpack256(const struct format256 f, const struct dot_job *j) {
     const char *row[PANEL_ROWS];
     panel_rows(j, row);
     for (size_t b = 0; b < j->n / 256; b++)
         unpack_block(f, row, b, (struct panel256 *)j->panel + b);
-    uint32_t c = 0;
-    for (; c + COLS <= j->cols; c += COLS)
-        gemm256_columns(f, j, c, COLS);
-    for (; c < j->cols; c++)
-        gemm256_columns(f, j, c, 1);
 }
 
 static void gemm_q4_k(const struct dot_job *j) {
-    gemm256((struct format256){codes_q4_k, scales_q4_k, mins_q4_k, sizeof(struct block_q4_k),
-                               offsetof(struct block_q4_k, d), offsetof(struct block_q4_k, dmin), 0, 32},
-            j);
+    unpack256((struct format256){codes_q4_k, scales_q4_k, mins_q4_k, sizeof(struct block_q4_k),
+                                 offsetof(struct block_q4_k, d), offsetof(struct block_q4_k, dmin), 0, 32},
+              j);
+    gemm256_32_min(j);
 }
 
 static void gemm_q6_k(const struct dot_job *j) {
-    gemm256((struct format256){codes_q6_k, scales_q6_k, NULL, sizeof(struct block_q6_k), offsetof(struct block_q6_k, d),
-                               0, 32, 16},
-            j);
+    unpack256((struct format256){codes_q6_k, scales_q6_k, NULL, sizeof(struct block_q6_k),
+                                 offsetof(struct block_q6_k, d), 0, 32, 16},
+              j);
+    gemm256_16_plain(j);
 }
 
 #include "backends/cpu/avx512_end.h"
