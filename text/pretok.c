@@ -10,19 +10,40 @@
 
 // clang-format off
 #define GPT2 {.next = split_gpt2}
-#define DIGITS {.next = split_isolate, .set = UNI_N, .max = 1}
-#define NUMBERS {.next = split_isolate, .set = UNI_N}
+#define LINES {.next = split_lines}
+#define SYMBOLS {.next = split_symbols}
+#define NEWLINES {.next = split_isolate, .max = 1, .extra = "\r\n"}
+#define DIGITS NUMBERS(1)
+#define NUMBERS(most) {.next = split_isolate, .set = UNI_N, .max = most}
+#define CJK {.next = split_isolate, .ranges = split_cjk}
+#define CJK_WIDE {.next = split_isolate, .ranges = split_cjk_wide}
 #define PUNCTUATION(more) {.next = split_isolate, .set = UNI_P, .extra = more}
 #define THREE_DIGITS {.next = split_three_digits}
-#define WORDS(digits) {.next = split_words, .set = UNI_L, .max = digits}
-#define WORDS_MARKS(digits) {.next = split_words, .set = UNI_L | UNI_M, .max = digits}
+#define WORDS(digits) {.next = split_words, .set = UNI_L, .max = digits, .extra = "\r\n", .flags = SPLIT_CONTRACTIONS}
+#define WORDS_MARKS(digits) \
+    {.next = split_words, .set = UNI_L | UNI_M, .max = digits, .extra = "\r\n", .flags = SPLIT_CONTRACTIONS}
+#define CASED(letters, digits, how) {.next = split_words, .set = letters, .max = digits, .extra = "\r\n/", .flags = how}
 
 static const struct pretok rows[] = {
     {"gpt-2", 0, {GPT2}},
+    {"phi-2", 0, {GPT2}},
+    {"jina-es", 0, {GPT2}},
+    {"jina-de", 0, {GPT2}},
+    {"gigachat", 0, {GPT2}},
+    {"jina-v2-es", 0, {GPT2}},
+    {"jina-v2-de", 0, {GPT2}},
+    {"a.x-4.0", 0, {GPT2}},
+    {"mellum", 0, {GPT2}},
+    {"modern-bert", 0, {GPT2}},
+    {"jina-v1-en", 0, {GPT2}},
+    {"jina-v2-code", 0, {GPT2}},
+    {"roberta-bpe", 0, {GPT2}},
+    {"exaone4", 0, {GPT2}},
     {"mpt", 0, {GPT2}},
     {"olmo", 0, {GPT2}},
     {"jais", 0, {GPT2}},
-    {"phi-2", 0, {GPT2}},
+    {"trillion", 0, {GPT2}},
+    {"granite-docling", 0, {GPT2}},
     {"smollm", 0, {DIGITS, GPT2}},
     {"starcoder", 0, {DIGITS, GPT2}},
     {"refact", 0, {DIGITS, GPT2}},
@@ -30,11 +51,19 @@ static const struct pretok rows[] = {
     {"codeshell", 0, {DIGITS, GPT2}},
     {"exaone", 0, {DIGITS, GPT2}},
     {"minerva-7b", 0, {DIGITS, GPT2}},
+    {"mellum2", 0, {DIGITS, GPT2}},
     {"qwen2", 0, {WORDS(1)}},
     {"deepseek-r1-qwen", 0, {WORDS(1)}},
+    {"kormo", 0, {WORDS(1)}},
+    {"f2llmv2", 0, {WORDS(1)}},
     {"megrez", 0, {WORDS(1)}},
     {"stablelm2", 0, {WORDS(1)}},
     {"hunyuan", 0, {WORDS(1)}},
+    {"solar-open", 0, {WORDS(1)}},
+    {"grok-2", 0, {WORDS(1)}},
+    {"bailingmoe", 0, {WORDS(1)}},
+    {"bailingmoe2", 0, {WORDS(1)}},
+    {"llada-moe", 0, {WORDS(1)}},
     {"qwen35", 0, {WORDS_MARKS(1)}},
     {"llama-bpe", PRETOK_WHOLE | PRETOK_BOS, {WORDS(3)}},
     {"llama3", PRETOK_WHOLE | PRETOK_BOS, {WORDS(3)}},
@@ -44,10 +73,31 @@ static const struct pretok rows[] = {
     {"pixtral", PRETOK_WHOLE | PRETOK_BOS, {WORDS(3)}},
     {"midm-2.0", PRETOK_WHOLE | PRETOK_BOS, {WORDS(3)}},
     {"lfm2", PRETOK_WHOLE | PRETOK_BOS, {WORDS(3)}},
+    {"jina-v5-nano", PRETOK_WHOLE | PRETOK_BOS, {WORDS(3)}},
     {"dbrx", 0, {WORDS(3)}},
     {"smaug-bpe", 0, {WORDS(3)}},
+    {"chatglm-bpe", PRETOK_NO_BOS, {WORDS(3)}},
+    {"glm4", PRETOK_WHOLE | PRETOK_NO_BOS, {WORDS(3)}},
+    {"glm5", PRETOK_WHOLE | PRETOK_NO_BOS, {WORDS(3)}},
+    {"minicpm5", PRETOK_WHOLE, {NUMBERS(3), WORDS(0)}},
+    {"seed-coder", 0, {{.next = split_words, .set = UNI_L, .max = 1, .extra = "", .flags = SPLIT_CONTRACTIONS}}},
+    {"ufakzeka", 0, {{.next = split_words, .set = UNI_L, .max = 1, .extra = "\r\n"}}},
+    {"laguna", 0, {LINES, WORDS(1)}},
+    {"gpt-4o", 0, {CASED(UNI_L, 3, SPLIT_CASES | SPLIT_ENDINGS)}},
+    {"llama4", 0, {CASED(UNI_L, 3, SPLIT_CASES | SPLIT_ENDINGS)}},
+    {"kanana2", 0, {CASED(UNI_L, 3, SPLIT_CASES | SPLIT_ENDINGS)}},
+    {"talkie", 0, {CASED(UNI_L, 3, SPLIT_CASES | SPLIT_ENDINGS)}},
+    {"minimax-m2", 0, {CASED(UNI_L, 3, SPLIT_CASES | SPLIT_ENDINGS)}},
+    {"granite-embed-multi-97m", PRETOK_WHOLE, {CASED(UNI_L | UNI_M, 3, SPLIT_CASES | SPLIT_ENDINGS)}},
+    {"tekken", PRETOK_WHOLE | PRETOK_BOS, {CASED(UNI_L, 1, SPLIT_CASES)}},
+    {"deepseek-v3", 0, {NUMBERS(3), CJK, SYMBOLS}},
+    {"hunyuan-dense", 0, {NUMBERS(3), CJK, SYMBOLS}},
+    {"joyai-llm", 0, {NUMBERS(3), CJK, SYMBOLS}},
+    {"hy_v4", 0, {NUMBERS(3), CJK, SYMBOLS}},
+    {"deepseek-llm", 0, {NEWLINES, {.next = split_isolate, .ranges = split_alphabets, .flags = SPLIT_SPACE}, {.next = split_isolate, .ranges = split_marks, .flags = SPLIT_SPACE}, {.next = split_end_space}, CJK_WIDE, NUMBERS(0)}},
+    {"deepseek-coder", 0, {NEWLINES, {.next = split_isolate, .set = UNI_L, .flags = SPLIT_SPACE}, {.next = split_isolate, .set = UNI_P, .flags = SPLIT_SPACE}, CJK_WIDE, DIGITS}},
     {"falcon", 0, {PUNCTUATION("$+<=>^~|`"), GPT2, THREE_DIGITS}},
-    {"default", 0, {PUNCTUATION("$+<=>^~|"), GPT2, NUMBERS, THREE_DIGITS}},
+    {"default", 0, {PUNCTUATION("$+<=>^~|"), GPT2, NUMBERS(0), THREE_DIGITS}},
 };
 // clang-format on
 

@@ -11,11 +11,17 @@ struct split_rule;
 // The end of the piece that begins at pos, pos < end. Nothing outside [begin of the piece before, end) is looked at.
 typedef size_t split_fn(const struct split_rule *rule, const char *text, size_t pos, size_t end);
 
+struct split_range {
+    uint32_t first, last;
+};
+
 struct split_rule {
     split_fn *next;
-    uint32_t set;      // classes of characters, for the rules that have a choice
-    unsigned max;      // longest run, 0 for any
-    const char *extra; // characters beyond the classes
+    uint32_t set;                     // classes of characters, for the rules that have a choice
+    unsigned max;                     // longest run, 0 for any
+    const char *extra;                // characters beyond the classes
+    const struct split_range *ranges; // code points beyond the classes, ascending, up to one with last 0
+    unsigned flags;                   // enum split_flag
 };
 
 #define PRETOK_MAX_RULES 6

@@ -55,21 +55,38 @@ static size_t white_space(const char *text, size_t pos, size_t end, bool newline
     return at < end && last > pos ? last : at;
 }
 
+static bool in_ranges(const struct split_range *r, uint32_t code) {
+    for (; r && r->last; r++)
+        if (code >= r->first && code <= r->last)
+            return true;
+    return false;
+}
+
 static bool isolated(const struct split_rule *rule, const struct uni_char *c) {
-    if (c->bit & rule->set)
+    if (c->bit & rule->set || (c->len && in_ranges(rule->ranges, c->code)))
         return true;
     return rule->extra && c->code && c->code < 0x80 && strchr(rule->extra, (int)c->code);
 }
 
+// Whether a piece of the rule begins here: at a character of the set, or at the white space that goes with one.
+static bool begins(const struct split_rule *rule, const struct uni_char *c, const char *text, size_t pos, size_t end) {
+    if (isolated(rule, c))
+        return true;
+    if (!(rule->flags & SPLIT_SPACE) || !(c->bit & UNI_SPACE))
+        return false;
+    struct uni_char next = uni_char_at(text, pos + c->len, end);
+    return next.len && isolated(rule, &next);
+}
+
 size_t split_isolate(const struct split_rule *rule, const char *text, size_t pos, size_t end) {
     struct uni_char c = uni_char_at(text, pos, end);
-    bool inside = isolated(rule, &c);
+    bool inside = begins(rule, &c, text, pos, end);
     for (unsigned n = 1;; n++) {
         pos += c.len;
         if (pos >= end || (inside && n == rule->max))
             return pos;
         c = uni_char_at(text, pos, end);
-        if (isolated(rule, &c) != inside)
+        if (inside ? !isolated(rule, &c) : begins(rule, &c, text, pos, end))
             return pos;
     }
 }
@@ -109,18 +126,53 @@ size_t split_gpt2(const struct split_rule *rule, const char *text, size_t pos, s
     return white_space(text, pos, end, false);
 }
 
+static bool is_lower(const struct uni_char *c) {
+    return c->code >= 'a' && c->code <= 'z';
+}
+
+static bool is_upper(const struct uni_char *c) {
+    return c->code >= 'A' && c->code <= 'Z';
+}
+
+// The end of the word whose letters begin at pos, told apart by case: capitals (all letters but [a-z]) and then small
+// ones (all but [A-Z]). Without small ones behind them, the capitals end with the last that is neither.
+static size_t cased_word(const char *text, size_t pos, size_t end, uint32_t set) {
+    size_t neither = 0;
+    struct uni_char c;
+    for (;;) {
+        c = uni_char_at(text, pos, end);
+        if (!(c.bit & set) || is_lower(&c))
+            break;
+        pos += c.len;
+        neither = is_upper(&c) ? neither : pos;
+    }
+    if (!(c.bit & set))
+        return neither ? neither : pos;
+    while (c.bit & set && !is_upper(&c)) {
+        pos += c.len;
+        c = uni_char_at(text, pos, end);
+    }
+    return pos;
+}
+
+static size_t word(const struct split_rule *rule, const char *text, size_t pos, size_t end) {
+    size_t to =
+        rule->flags & SPLIT_CASES ? cased_word(text, pos, end, rule->set) : run_of(text, pos, end, rule->set, 0);
+    return to > pos && to < end && rule->flags & SPLIT_ENDINGS ? to + contraction(text, to, end, true) : to;
+}
+
 size_t split_words(const struct split_rule *rule, const char *text, size_t pos, size_t end) {
-    size_t n = contraction(text, pos, end, true);
+    size_t n = rule->flags & SPLIT_CONTRACTIONS ? contraction(text, pos, end, true) : 0;
     if (n)
         return pos + n;
     struct uni_char c = uni_char_at(text, pos, end);
     if (c.bit & UNI_N)
         return run_of(text, pos, end, UNI_N, rule->max);
     if (c.bit & rule->set)
-        return run_of(text, pos, end, rule->set, 0);
+        return word(rule, text, pos, end);
     if (!is_newline(text, pos, end)) {
         size_t letters = pos + c.len;
-        size_t after = run_of(text, letters, end, rule->set, 0);
+        size_t after = word(rule, text, letters, end);
         if (after > letters)
             return after;
     }
@@ -128,7 +180,60 @@ size_t split_words(const struct split_rule *rule, const char *text, size_t pos, 
     size_t after = run_of(text, body, end, ~(UNI_SPACE | UNI_N | rule->set), 0);
     if (after == body)
         return white_space(text, pos, end, true);
+    while (after < end && text[after] && strchr(rule->extra, text[after]))
+        after++;
+    return after;
+}
+
+// The end of what split_symbols matches at pos, or pos.
+static size_t match_symbols(const char *text, size_t pos, size_t end) {
+    struct uni_char c = uni_char_at(text, pos, end);
+    size_t next = pos + c.len, after = next;
+    bool ascii_mark = c.code < 0x80 && c.bit & (UNI_P | UNI_S);
+    while (ascii_mark && after < end && ((text[after] | 0x20) >= 'a' && (text[after] | 0x20) <= 'z'))
+        after++;
+    if (after > next)
+        return after;
+    if (c.bit & (UNI_L | UNI_M))
+        return run_of(text, pos, end, UNI_L | UNI_M, 0);
+    bool prefix = c.len && !(c.bit & (UNI_P | UNI_S)) && c.code != '\n' && c.code != '\r';
+    if (prefix && (after = run_of(text, next, end, UNI_L | UNI_M, 0)) > next)
+        return after;
+    size_t body = pos + (c.code == ' ');
+    after = run_of(text, body, end, UNI_P | UNI_S, 0);
+    if (after == body)
+        return c.bit & UNI_SPACE ? white_space(text, pos, end, true) : pos;
     while (is_newline(text, after, end))
         after++;
     return after;
+}
+
+size_t split_symbols(const struct split_rule *rule, const char *text, size_t pos, size_t end) {
+    size_t to = match_symbols(text, pos, end);
+    (void)rule;
+    if (to > pos)
+        return to;
+    do
+        pos += uni_char_at(text, pos, end).len;
+    while (pos < end && match_symbols(text, pos, end) == pos);
+    return pos;
+}
+
+size_t split_end_space(const struct split_rule *rule, const char *text, size_t pos, size_t end) {
+    size_t spaces = end;
+    (void)rule;
+    for (size_t at = pos; at < end;) {
+        struct uni_char c = uni_char_at(text, at, end);
+        spaces = !(c.bit & UNI_SPACE) ? end : spaces == end ? at : spaces;
+        at += c.len;
+    }
+    return spaces > pos ? spaces : end;
+}
+
+size_t split_lines(const struct split_rule *rule, const char *text, size_t pos, size_t end) {
+    bool newline = text[pos] == '\n';
+    (void)rule;
+    while (pos < end && (text[pos] == '\n') == newline)
+        pos++;
+    return pos;
 }
