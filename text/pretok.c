@@ -96,6 +96,9 @@ static const struct pretok rows[] = {
     {"hy_v4", 0, {NUMBERS(3), CJK, SYMBOLS}},
     {"deepseek-llm", 0, {NEWLINES, {.next = split_isolate, .ranges = split_alphabets, .flags = SPLIT_SPACE}, {.next = split_isolate, .ranges = split_marks, .flags = SPLIT_SPACE}, {.next = split_end_space}, CJK_WIDE, NUMBERS(0)}},
     {"deepseek-coder", 0, {NEWLINES, {.next = split_isolate, .set = UNI_L, .flags = SPLIT_SPACE}, {.next = split_isolate, .set = UNI_P, .flags = SPLIT_SPACE}, CJK_WIDE, DIGITS}},
+    {"gemma4", PRETOK_RAW | PRETOK_BOS_ALWAYS, {LINES}},
+    {"granite-embed-multi-311m", PRETOK_RAW | PRETOK_BOS_ALWAYS, {LINES}},
+    {"sarvam-moe", PRETOK_RAW, {LINES}},
     {"falcon", 0, {PUNCTUATION("$+<=>^~|`"), GPT2, THREE_DIGITS}},
     {"default", 0, {PUNCTUATION("$+<=>^~|"), GPT2, NUMBERS(0), THREE_DIGITS}},
 };

@@ -28,9 +28,11 @@ struct split_rule {
 
 // What a name in tokenizer.ggml.pre stands for, beyond the rules.
 enum pretok_flags {
-    PRETOK_WHOLE = 1,  // a piece that is a token is taken whole, whatever the merges say
-    PRETOK_BOS = 2,    // BOS is added unless the file says otherwise
-    PRETOK_NO_BOS = 4, // there is no BOS unless the file names one
+    PRETOK_WHOLE = 1,       // a piece that is a token is taken whole, whatever the merges say
+    PRETOK_BOS = 2,         // BOS is added unless the file says otherwise
+    PRETOK_NO_BOS = 4,      // there is no BOS unless the file names one
+    PRETOK_RAW = 8,         // merges are written in UTF-8 with word marks for spaces, not in the alphabet of bytes
+    PRETOK_BOS_ALWAYS = 16, // BOS is added whatever the file says
 };
 
 struct pretok {

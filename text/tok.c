@@ -130,6 +130,8 @@ static bool read_flags(struct tokenizer *t, const struct gguf *g, struct err *e)
     ERR_FORWARD(read_flag(t, g, KEY("add_bos_token"), TOK_ADD_BOS, e));
     ERR_FORWARD(read_flag(t, g, KEY("add_eos_token"), TOK_ADD_EOS, e));
     ERR_FORWARD(read_flag(t, g, KEY("add_space_prefix"), TOK_SPACE_PREFIX, e));
+    if (t->pretok && t->pretok->flags & PRETOK_BOS_ALWAYS)
+        t->flags |= TOK_ADD_BOS;
     memcpy(t->named, t->row->defaults, sizeof t->named);
     if (t->pretok && t->pretok->flags & PRETOK_NO_BOS)
         t->named[TOK_BOS] = -1;
@@ -239,7 +241,7 @@ static bool read_strips(struct tokenizer *t, const struct gguf *g, struct err *e
 
 // What an unknown name means, said once for the user.
 static void choose_pretok(struct tokenizer *t) {
-    t->pretok = pretok_find(t->pre.ptr, t->pre.len);
+    t->pretok = t->row->pre ? pretok_find(t->row->pre, strlen(t->row->pre)) : pretok_find(t->pre.ptr, t->pre.len);
     if (t->pretok)
         return;
     t->pretok = pretok_default();

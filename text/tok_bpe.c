@@ -47,6 +47,8 @@ bool tok_bpe_open(struct tokenizer *t, const struct gguf *g, struct err *e) {
         t->byte_hash[b] = tok_hash(spelled, n);
         t->byte_ids[b] = tok_find_plain(t, spelled, n);
     }
+    if (t->pretok->flags & PRETOK_RAW)
+        tok_find_bytes(t);
     return true;
 }
 
@@ -128,14 +130,64 @@ static bool encode_piece(void *user, const char *piece, size_t len) {
     return true;
 }
 
+// A piece in raw UTF-8: characters are symbols, what is no token is written byte by byte. Line breaks are taken whole.
+static bool merge_raw(struct tok_work *w, const char *piece, size_t len) {
+    struct merge *m = &w->merge;
+    int32_t whole = *piece == '\n' ? tok_find_plain(w->t, piece, len) : -1;
+    if (len > UINT32_MAX / 8 || !merge_reserve(m, len))
+        return false;
+    m->n = 0;
+    for (size_t at = 0, n; at < len && whole < 0; at += n) {
+        n = tok_symbol_len(piece + at, len - at);
+        m->symbols[m->n++] = (struct merge_symbol){.start = (uint32_t)at, .len = (uint32_t)n};
+    }
+    if (whole >= 0) {
+        ids_push(w->out, whole);
+        return true;
+    }
+    m->text = piece;
+    m->rank = merge_rank;
+    merge_run(m);
+    for (uint32_t i = 0; i != MERGE_NONE; i = m->symbols[i].next) {
+        const struct merge_symbol *s = &m->symbols[i];
+        int32_t id = tok_find_plain(w->t, piece + s->start, s->len);
+        if (id >= 0)
+            ids_push(w->out, id);
+        for (uint32_t k = 0; id < 0 && k < s->len; k++)
+            if (w->t->byte_ids[(unsigned char)piece[s->start + k]] >= 0)
+                ids_push(w->out, w->t->byte_ids[(unsigned char)piece[s->start + k]]);
+    }
+    return true;
+}
+
+static bool encode_raw_piece(void *user, const char *piece, size_t len) {
+    struct tok_work *w = user;
+    struct tok_word *slot;
+    if (tok_word_find(w, piece, len, &slot))
+        return true;
+    size_t from = w->out->len;
+    if (!merge_raw(w, piece, len))
+        return false;
+    tok_word_keep(w, slot, piece, len, from);
+    return true;
+}
+
 bool tok_bpe_encode(struct tok_work *w, const char *text, size_t len, bool first) {
     (void)first;
-    return pretok_split(w->t->pretok, text, 0, len, encode_piece, w);
+    if (!(w->t->pretok->flags & PRETOK_RAW))
+        return pretok_split(w->t->pretok, text, 0, len, encode_piece, w);
+    w->text.len = 0;
+    return tok_mark_spaces(w, text, len) &&
+           pretok_split(w->t->pretok, w->text.ptr, 0, w->text.len, encode_raw_piece, w);
 }
 
 // Characters outside the alphabet, as added tokens of sloppy files have them, stand for themselves.
 void tok_bpe_piece(const struct tokenizer *t, int32_t id, struct buf *out) {
     struct str s = tok_text_at(&t->texts, (uint32_t)id);
+    if (t->pretok->flags & PRETOK_RAW) {
+        tok_spm_piece(t, id, out);
+        return;
+    }
     if (t->types[id] != TOK_NORMAL)
         return;
     for (size_t i = 0; i < s.len;) {

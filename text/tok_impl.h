@@ -92,6 +92,7 @@ struct tok_kind_row {
     unsigned flags;                // enum tok_flag, unless the file says otherwise
     int32_t defaults[TOK_N_NAMED]; // ids where the file names none
     bool merges;                   // the file has merges, and tokenizer.ggml.pre counts
+    const char *pre;               // the pre-tokenizer whatever the file says, or NULL
     bool drops_space;              // decoding drops the space that encoding puts before the text
     // Builds what the kind needs beyond the vocabulary.
     bool (*open)(struct tokenizer *t, const struct gguf *g, struct err *e);
@@ -165,6 +166,10 @@ bool tok_special_encode(struct tok_work *w, const struct tok_input *in);
 bool tok_bpe_open(struct tokenizer *t, const struct gguf *g, struct err *e);
 bool tok_bpe_encode(struct tok_work *w, const char *text, size_t len, bool first);
 void tok_bpe_piece(const struct tokenizer *t, int32_t id, struct buf *out);
+// SentencePiece's writing, which raw BPE shares: spaces as word marks into w->text, tokens for bytes, whole characters.
+bool tok_mark_spaces(struct tok_work *w, const char *text, size_t len);
+void tok_find_bytes(struct tokenizer *t);
+size_t tok_symbol_len(const char *text, size_t len);
 bool tok_spm_open(struct tokenizer *t, const struct gguf *g, struct err *e);
 bool tok_spm_encode(struct tok_work *w, const char *text, size_t len, bool first);
 void tok_spm_piece(const struct tokenizer *t, int32_t id, struct buf *out);

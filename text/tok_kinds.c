@@ -16,6 +16,12 @@ static const struct tok_kind_row rows[] = {
                      [TOK_PAD] = -1, [TOK_MASK] = -1},
         .open = tok_spm_open, .encode = tok_spm_encode, .piece = tok_spm_piece,
     },
+    {
+        .name = "gemma4", .merges = true, .pre = "gemma4",
+        .defaults = {[TOK_BOS] = -1, [TOK_EOS] = -1, [TOK_EOT] = -1, [TOK_EOM] = -1, [TOK_UNK] = -1, [TOK_SEP] = -1,
+                     [TOK_PAD] = -1, [TOK_MASK] = -1},
+        .open = tok_bpe_open, .encode = tok_bpe_encode, .piece = tok_bpe_piece,
+    },
 };
 // clang-format on
 

@@ -14,7 +14,7 @@ static bool is_mark(const char *text, size_t len) {
 }
 
 // The tokens that stand for bytes: <0x41>, or else the byte itself.
-static void find_bytes(struct tokenizer *t) {
+void tok_find_bytes(struct tokenizer *t) {
     static const char hex[] = "0123456789ABCDEF";
     for (unsigned b = 0; b < 256; b++) {
         char text[6] = {'<', '0', 'x', hex[b >> 4], hex[b & 15], '>'}, byte = (char)b;
@@ -40,7 +40,7 @@ static void find_joins(struct tokenizer *t) {
 bool tok_spm_open(struct tokenizer *t, const struct gguf *g, struct err *e) {
     (void)g;
     (void)e;
-    find_bytes(t);
+    tok_find_bytes(t);
     find_joins(t);
     return true;
 }
@@ -76,7 +76,7 @@ static void push_symbol(struct tok_work *w, const char *text, size_t len) {
 
 // The length that a lead byte claims, cut at the end. Nothing else is checked, as in the scheme's other programs: bytes
 // that are not UTF-8 only decide where symbols begin.
-static size_t symbol_len(const char *text, size_t len) {
+size_t tok_symbol_len(const char *text, size_t len) {
     static const uint8_t lens[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 3, 4};
     return min_size(lens[(unsigned char)*text >> 4], len);
 }
@@ -87,7 +87,7 @@ static bool merge_word(struct tok_work *w, const char *word, size_t len, size_t 
         return false;
     m->n = 0;
     for (size_t at = 0; at < len;) {
-        size_t n = symbol_len(word + at, len - at);
+        size_t n = tok_symbol_len(word + at, len - at);
         m->symbols[m->n++] = (struct merge_symbol){.start = (uint32_t)at, .len = (uint32_t)n};
         at += n;
     }
@@ -120,7 +120,7 @@ static bool may_cut(const struct tokenizer *t, const char *text, size_t at, size
 static bool encode_marked(struct tok_work *w, const char *text, size_t len) {
     size_t begin = 0, n_symbols = 0, before = 0;
     for (size_t at = 0, n; at < len; at += n) {
-        n = symbol_len(text + at, len - at);
+        n = tok_symbol_len(text + at, len - at);
         if (at > begin && may_cut(w->t, text, at, n, before)) {
             if (!encode_word(w, text + begin, at - begin, n_symbols))
                 return false;
@@ -133,10 +133,7 @@ static bool encode_marked(struct tok_work *w, const char *text, size_t len) {
     return encode_word(w, text + begin, len - begin, n_symbols);
 }
 
-bool tok_spm_encode(struct tok_work *w, const char *text, size_t len, bool first) {
-    w->text.len = 0;
-    if (first && w->t->flags & TOK_SPACE_PREFIX)
-        buf_append(&w->text, MARK, MARK_LEN);
+bool tok_mark_spaces(struct tok_work *w, const char *text, size_t len) {
     for (size_t i = 0; i < len;) {
         const char *space = memchr(text + i, ' ', len - i);
         size_t n = space ? (size_t)(space - text) - i : len - i;
@@ -145,7 +142,14 @@ bool tok_spm_encode(struct tok_work *w, const char *text, size_t len, bool first
             buf_append(&w->text, MARK, MARK_LEN);
         i += n + (space != NULL);
     }
-    return !w->text.failed && encode_marked(w, w->text.ptr, w->text.len);
+    return !w->text.failed;
+}
+
+bool tok_spm_encode(struct tok_work *w, const char *text, size_t len, bool first) {
+    w->text.len = 0;
+    if (first && w->t->flags & TOK_SPACE_PREFIX)
+        buf_append(&w->text, MARK, MARK_LEN);
+    return tok_mark_spaces(w, text, len) && encode_marked(w, w->text.ptr, w->text.len);
 }
 
 void tok_spm_piece(const struct tokenizer *t, int32_t id, struct buf *out) {
