@@ -69,6 +69,24 @@ def read_mappings(folder, field):
     return runs
 
 
+def read_bases(folder):
+    """What a character becomes when its accents go: the first character of its canonical decomposition."""
+    first = {}
+    for fields in read_fields(os.path.join(folder, "UnicodeData.txt")):
+        if fields[5] and not fields[5].startswith("<"):
+            first[int(fields[0], 16)] = int(fields[5].split()[0], 16)
+    runs = []
+    for code in sorted(first):
+        base = first[code]
+        while base in first:
+            base = first[base]
+        if runs and runs[-1][1] == code - 1 and runs[-1][2] == base - code:
+            runs[-1][1] = code
+        else:
+            runs.append([code, code, base - code, 1])
+    return runs
+
+
 def two_stages(values):
     blocks, index = {}, []
     for i in range(0, len(values), BLOCK):
@@ -131,6 +149,8 @@ def main():
     write_runs("uni_lower", read_mappings(folder, 13))
     print()
     write_runs("uni_upper", read_mappings(folder, 12))
+    print()
+    write_runs("uni_bases", read_bases(folder))
 
 
 if __name__ == "__main__":

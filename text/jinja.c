@@ -207,3 +207,12 @@ bool jinja_render(struct str source, const struct json *context, const char *now
     arena_free(&j.arena);
     return ok;
 }
+
+bool jinja_check(struct str source, struct err *e) {
+    struct jbuilder text = {0};
+    struct jinja j = {.fuel = JINJA_MAX_FUEL, .out = &text, .e = e};
+    struct jnode *tree = NULL;
+    bool ok = j_parse(&j, source, &tree);
+    arena_free(&j.arena);
+    return ok;
+}

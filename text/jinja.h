@@ -14,3 +14,6 @@
 // template itself wrote. `now` is "YYYY-MM-DDTHH:MM:SS" for strftime_now; NULL: the clock.
 // *out is freed with chat_text_free in either case.
 bool jinja_render(struct str source, const struct json *context, const char *now, struct chat_text *out, struct err *e);
+
+// Whether source is a template at all: it is parsed, and not run.
+bool jinja_check(struct str source, struct err *e);

@@ -93,6 +93,7 @@ struct tok_kind_row {
     int32_t defaults[TOK_N_NAMED]; // ids where the file names none
     bool merges;                   // the file has merges, and tokenizer.ggml.pre counts
     const char *pre;               // the pre-tokenizer whatever the file says, or NULL
+    bool framed;                   // BOS and SEP are added, whatever the flags say
     bool drops_space;              // decoding drops the space that encoding puts before the text
     // Builds what the kind needs beyond the vocabulary.
     bool (*open)(struct tokenizer *t, const struct gguf *g, struct err *e);
@@ -125,9 +126,10 @@ struct tokenizer {
     int32_t keep_right[3]; // but for these
 
     struct tok_merges merges;
-    uint64_t byte_hash[256]; // of the spelling of a byte
-    int32_t byte_ids[256];   // the tokens that stand for single bytes, -1 where there is none
-    uint8_t joins[32];       // SentencePiece: bit set of bytes that a token has before a word mark
+    uint64_t byte_hash[256];   // of the spelling of a byte
+    int32_t byte_ids[256];     // the tokens that stand for single bytes, -1 where there is none
+    bool lower, strip_accents; // WordPiece
+    uint8_t joins[32];         // SentencePiece: bit set of bytes that a token has before a word mark
 };
 
 // The state of one call of tok_encode, on its stack; `merge` grows and is freed at its end.
@@ -173,3 +175,5 @@ size_t tok_symbol_len(const char *text, size_t len);
 bool tok_spm_open(struct tokenizer *t, const struct gguf *g, struct err *e);
 bool tok_spm_encode(struct tok_work *w, const char *text, size_t len, bool first);
 void tok_spm_piece(const struct tokenizer *t, int32_t id, struct buf *out);
+bool tok_wpm_open(struct tokenizer *t, const struct gguf *g, struct err *e);
+bool tok_wpm_encode(struct tok_work *w, const char *text, size_t len, bool first);

@@ -22,6 +22,12 @@ static const struct tok_kind_row rows[] = {
                      [TOK_PAD] = -1, [TOK_MASK] = -1},
         .open = tok_bpe_open, .encode = tok_bpe_encode, .piece = tok_bpe_piece,
     },
+    {
+        .name = "bert", .flags = TOK_ADD_BOS, .framed = true,
+        .defaults = {[TOK_BOS] = 101, [TOK_EOS] = -1, [TOK_EOT] = -1, [TOK_EOM] = -1, [TOK_UNK] = 100, [TOK_SEP] = 102,
+                     [TOK_PAD] = 0, [TOK_MASK] = 103},
+        .open = tok_wpm_open, .encode = tok_wpm_encode, .piece = tok_spm_piece,
+    },
 };
 // clang-format on
 

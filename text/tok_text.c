@@ -88,10 +88,12 @@ bool tok_encode(const struct tokenizer *t, const struct tok_input *in, struct id
            t->kind.len ? t->kind.ptr : "(none)");
     struct tok_work w = {.t = t, .out = ids, .e = e, .merge.user = t};
     bool ok = in->len < TOK_WORDS_MIN || tok_words_open(&w);
-    if (in->add_special && tok_adds_bos(t))
+    if (in->add_special && t->named[TOK_BOS] >= 0 && (t->row->framed || t->flags & TOK_ADD_BOS))
         ids_push(ids, t->named[TOK_BOS]);
     ok = ok && tok_special_encode(&w, in);
-    if (in->add_special && t->flags & TOK_ADD_EOS && t->named[TOK_EOS] >= 0)
+    if (in->add_special && t->row->framed && t->named[TOK_SEP] >= 0)
+        ids_push(ids, t->named[TOK_SEP]);
+    if (in->add_special && !t->row->framed && t->flags & TOK_ADD_EOS && t->named[TOK_EOS] >= 0)
         ids_push(ids, t->named[TOK_EOS]);
     merge_free(&w.merge);
     buf_free(&w.text);
@@ -104,10 +106,10 @@ void tok_piece(const struct tokenizer *t, int32_t id, bool special, struct buf *
         return;
     struct str text = tok_text_at(&t->texts, (uint32_t)id);
     uint8_t type = t->types[id];
-    bool hidden = type == TOK_CONTROL || type == TOK_UNKNOWN;
-    if (hidden && !special)
+    bool stands_for_text = t->row->framed && id == t->named[TOK_UNK]; // WordPiece's words that it does not know
+    if (type == TOK_CONTROL && !special && !stands_for_text)
         return;
-    if (hidden || type == TOK_USER_DEFINED)
+    if (type == TOK_CONTROL || type == TOK_UNKNOWN || type == TOK_USER_DEFINED)
         buf_append(out, text.ptr, text.len);
     else
         t->row->piece(t, id, out);
@@ -121,8 +123,33 @@ static void hold_tail(struct tok_stream *s, size_t from, struct buf *out) {
     out->len -= n;
 }
 
+// WordPiece puts a space before every word, punctuation included. It goes before ? ! . and comma; an apostrophe
+// between words loses the spaces on both sides, so one waits in the tail for what follows.
+static void push_word(struct tok_stream *s, int32_t id, struct buf *out) {
+    struct buf piece = {0};
+    tok_piece(s->t, id, s->special, &piece);
+    size_t skip = piece.len == 2 && piece.ptr[0] == ' ' && strchr("?!.,", piece.ptr[1]) && piece.ptr[1];
+    if (s->n_tail && piece.len) {
+        bool joins = !skip && piece.ptr[0] == ' ';
+        buf_append(out, joins ? "'" : " '", joins ? 1 : 2);
+        skip += joins;
+        s->n_tail = 0;
+    }
+    if (piece.len == 2 && !skip && !memcmp(piece.ptr, " '", 2)) {
+        s->n_tail = 2;
+        memcpy(s->tail, " '", 2);
+    } else if (piece.len) {
+        buf_append(out, piece.ptr + skip, piece.len - skip);
+    }
+    buf_free(&piece);
+}
+
 void tok_stream_push(struct tok_stream *s, int32_t id, struct buf *out) {
     size_t before = out->len;
+    if (s->t->row && s->t->row->framed) {
+        push_word(s, id, out);
+        return;
+    }
     buf_append(out, s->tail, s->n_tail);
     size_t from = out->len;
     tok_piece(s->t, id, s->special, out);

@@ -57,6 +57,11 @@ uint32_t uni_to_upper(uint32_t code_point) {
     return map_case(uni_upper, ARRAY_LEN(uni_upper), code_point);
 }
 
+uint32_t uni_base(uint32_t code_point) {
+    bool hangul = code_point >= 0xAC00 && code_point <= 0xD7A3; // syllables are decomposed by rule
+    return hangul ? 0x1100 + (code_point - 0xAC00) / 588 : map_case(uni_bases, ARRAY_LEN(uni_bases), code_point);
+}
+
 struct uni_char uni_char_wide(const char *text, size_t pos, size_t end) {
     if (pos >= end)
         return (struct uni_char){UTF8_BAD, 0, 0};

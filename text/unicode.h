@@ -35,6 +35,8 @@ enum uni_class uni_class(uint32_t code_point);
 // Simple case mappings: one character to one.
 uint32_t uni_to_lower(uint32_t code_point);
 uint32_t uni_to_upper(uint32_t code_point);
+// The character without its accents: the first of its canonical decomposition.
+uint32_t uni_base(uint32_t code_point);
 
 // The classes of U+0000 to U+007F as bits.
 extern const uint32_t uni_ascii_bit[128];
