@@ -86,12 +86,21 @@ bool file_read(const char *path, struct buf *out, struct err *e) {
     return ok;
 }
 
-void file_release(const void *ptr, size_t size) {
+// Of the pages that a range touches; the last one may belong to what comes next.
+static void advise(const void *ptr, size_t size, int advice) {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)ptr, end = begin + size;
-    begin = begin / page * page; // a neighbour's part of a page is read again from the cache
+    begin = begin / page * page;
     end = end / page * page;
     if (end > begin)
-        madvise((void *)begin, end - begin, MADV_DONTNEED);
+        madvise((void *)begin, end - begin, advice);
+}
+
+void file_release(const void *ptr, size_t size) {
+    advise(ptr, size, MADV_DONTNEED);
+}
+
+void file_prefetch(const void *ptr, size_t size) {
+    advise(ptr, size, MADV_WILLNEED);
 }
 
 static bool write_failed(const struct file_writer *w, struct err *e, int error) {

@@ -22,8 +22,10 @@ bool file_read_fd(int fd, const char *name, struct buf *out, struct err *e);
 bool file_read(const char *path, struct buf *out, struct err *e);
 
 // Tells the system that a range of a mapping was read and is not needed soon, so that walking through a large file does
-// not hold its pages.
+// not hold its pages. Only for mappings of files: other memory would lose what it holds.
 void file_release(const void *ptr, size_t size);
+// The other way: a range that will be read soon.
+void file_prefetch(const void *ptr, size_t size);
 
 // A file that appears under its name when it is complete, and not before: it is written under a temporary name beside
 // it, PATH.part-PID, and renamed at the end. An existing regular file is replaced (through a symbolic link, the file

@@ -41,12 +41,18 @@ COMMAND(bench, "-m MODEL [-t N] [-p N] [-n N] [--json]", "measure speed on this 
         "an empty context. read_gbps is the weights read per second of decoding, machine_gbps what plain reads of the "
         "same file reach with the same threads. Everything runs once untimed before.",
         "pith bench -m SmolLM2 -t 2 --json")
-COMMAND(quantize, "[--pure] [--imatrix FILE] IN OUT TYPE", "write a model file with its tensors in other formats",
-        "TYPE is a format or one of the usual mixes, such as Q4_K_M, which give the tensors that matter more more bits. "
-        "Norms, routers, convolutions and vectors stay as they are; rows that do not divide into the blocks of a format "
-        "get one with smaller blocks. F32 decodes everything. OUT appears when it is complete, and replaces a file of "
-        "that name; IN may be a split file.",
-        "pith quantize model-F16.gguf model-Q4_K_M.gguf Q4_K_M\n"
-        "pith quantize --tensor 'ffn_down=Q6_K' --dry-run model-F16.gguf out.gguf Q4_K_S")
+COMMAND(
+    quantize, "[--pure] [--imatrix FILE] IN OUT TYPE", "write a model file with its tensors in other formats",
+    "TYPE is a format or one of the usual mixes, such as Q4_K_M, which give the tensors that matter more more bits. "
+    "Norms, routers, convolutions and vectors stay as they are; rows that do not divide into the blocks of a format "
+    "get one with smaller blocks. F32 decodes everything. OUT appears when it is complete, and replaces a file of "
+    "that name; IN may be a split file.",
+    "pith quantize model-F16.gguf model-Q4_K_M.gguf Q4_K_M\n"
+    "pith quantize --tensor 'ffn_down=Q6_K' --dry-run model-F16.gguf out.gguf Q4_K_S")
+COMMAND(check, "FILE [--json]", "say whether a model file is sound",
+        "Structure, shapes against the architecture, scales and weights that are not finite, vocabulary and template. "
+        "Reads the whole file once. Prints one line; the status is 1 when something is wrong. --json tells everything "
+        "that was found.",
+        "pith check models/SmolLM2-135M-Instruct.Q4_1.gguf && echo sound")
 COMMAND(help, "[COMMAND] [--man]", "show the help of a command",
         "Without a name, that of run. With --man: the manual page of all commands, in roff.", "pith help bench")

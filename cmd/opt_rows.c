@@ -6,7 +6,7 @@
 #define BIT(name) (1u << CMD_##name)
 #define ALL ((1u << N_CMDS) - 1)
 #define EVALUATES (BIT(run) | BIT(logits) | BIT(perplexity) | BIT(bench))
-#define OWN_FILES (BIT(help) | BIT(quantize)) // no model, or it is named by a word
+#define OWN_FILES (BIT(help) | BIT(quantize) | BIT(check)) // no model, or it is named by a word
 #define AT(field) offsetof(struct settings, field)
 #define MOST 2147483647.0
 
@@ -49,7 +49,7 @@ const struct opt opt_rows[] = {
      NULL, opt_append, AT(stops), 0, 0, "a text that is not empty"},
     {"output", 'o', "FILE", OPT_OUTPUT, BIT(logits), false, "where to write (default: standard output)",
      NULL, opt_text, AT(output), 0, 0, "a file"},
-    {"json", 0, NULL, OPT_OUTPUT, BIT(info) | BIT(tokenize) | BIT(bench), false, "JSON instead of text",
+    {"json", 0, NULL, OPT_OUTPUT, BIT(info) | BIT(tokenize) | BIT(bench) | BIT(check), false, "JSON instead of text",
      NULL, opt_flag, AT(json), 0, 0, NULL},
     {"pure", 0, NULL, OPT_OUTPUT, BIT(quantize), false, "one format for every tensor of two dimensions or more",
      "Norms, routers and convolutions too: such files are for measuring.", opt_flag, AT(pure), 0, 0, NULL},
@@ -92,7 +92,7 @@ const struct opt opt_rows[] = {
      "The seed of a run is said with --verbose.", opt_seed, AT(sample.seed), 0, 0,
      "a whole number from 0 to 18446744073709551615"},
 
-    {"threads", 't', "N", OPT_MACHINE, EVALUATES | BIT(quantize), true, "threads (default: the fast cores of the machine)",
+    {"threads", 't', "N", OPT_MACHINE, EVALUATES | BIT(quantize) | BIT(check), true, "threads (default: the fast cores of the machine)",
      "The answer does not depend on it.", opt_int, AT(n_threads), 1, 1024, NULL},
     {"cpu", 0, "LEVEL", OPT_MACHINE, EVALUATES, false, "use no more than this SIMD level",
      "`pith info --supported` lists the levels.", opt_text, AT(cpu), 0, 0, "a level"},
