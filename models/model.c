@@ -43,7 +43,10 @@ struct range_row {
 
 static bool read_ranges(const struct model *m, const struct range_row *rows, size_t n, struct err *e) {
     for (const struct range_row *r = rows; r < rows + n; r++) {
+        uint32_t otherwise = *r->value;
         ERR_FORWARD(bind_u32(m, r->key, r->required, r->value, e));
+        if (!r->required && *r->value == 0) // writers put 0 for keys that a model does not use
+            *r->value = otherwise;
         ERR_IF(*r->value < r->least || *r->value > r->most, e, ERR_INPUT, "%s: key %s.%s: %u, expected %u to %u",
                m->file->path, m->arch->name, r->key, *r->value, r->least, r->most);
     }
@@ -97,7 +100,9 @@ static bool read_floats(struct model *m, struct err *e) {
     ERR_IF(n_experts, e, ERR_INPUT, "%s: key %s.expert_count: %u: mixtures of experts cannot be run yet", m->file->path,
            m->arch->name, n_experts);
     m->embed_scale = m->arch->flags & ARCH_SCALE_EMBED ? num_sqrt((float)m->shape.n_embd) : 1.0f;
-    m->attention_scale = 1.0f / num_sqrt((float)m->shape.head_dim_k);
+    // Gemma 3 27B, told by its 62 layers, was trained with another scale than its head size; no key says so.
+    bool odd_scale = m->arch->flags & ARCH_SCALE_62 && m->shape.n_layers == 62;
+    m->attention_scale = 1.0f / num_sqrt((float)(odd_scale ? m->shape.n_embd / m->shape.n_heads : m->shape.head_dim_k));
     if (m->arch->flags & ARCH_SOFTCAP)
         return bind_f32(m, "final_logit_softcapping", false, &m->softcap, e);
     return true;

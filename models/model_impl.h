@@ -13,6 +13,7 @@ enum arch_flags {
     ARCH_POST_NORM = 1 << 5,   // norms behind attention and feed-forward too
     ARCH_SCALE_EMBED = 1 << 6, // embeddings are multiplied by sqrt(n_embd)
     ARCH_SOFTCAP = 1 << 7,     // final_logit_softcapping is read
+    ARCH_SCALE_62 = 1 << 8,    // with 62 layers, scores are scaled by 1 / sqrt(n_embd / n_heads)
 };
 
 struct arch {
