@@ -12,7 +12,7 @@ LIMIT = 1e-9
 GELU = 5e-7  # llama.cpp looks GELU up in a half-precision table
 GELU_ARCHS = ("gemma",)
 VARIANTS = ("-dense",)  # mixtures of experts are not supported yet
-SCALINGS = ("-yarn", "-longrope")  # nor these ways of stretching rope
+SCALINGS = ("-longrope",)  # nor this way of stretching rope
 
 
 def nmse(got, want):
