@@ -159,6 +159,9 @@ struct tape {
     size_t n, cap;
     uint32_t rows; // of the operations emitted from now on
     bool overflow; // more operations than cap: a bug of the caller, reported when the tape is run
+    // Shown every matrix product when its input is complete, in order, one at a time; or NULL.
+    void (*observe)(void *observer, const struct tape_op *op);
+    void *observer;
 };
 
 bool tape_open(struct tape *t, struct arena *a, size_t cap, struct err *e);

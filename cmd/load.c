@@ -30,10 +30,14 @@ bool load_named_engine(const struct settings *o, struct engine **out, struct err
     return ok;
 }
 
+struct session_params load_params(const struct settings *o, size_t n_ctx) {
+    return (struct session_params){.n_ctx = (uint32_t)n_ctx, .kv = o->kv, .cancel = &signals_interrupted};
+}
+
 bool load_session(const struct settings *o, const struct engine *en, size_t n_ctx, struct session **out,
                   struct err *e) {
     ERR_IF(n_ctx > UINT32_MAX, e, ERR_INPUT, "context: %zu ids are too many", n_ctx);
-    struct session_params p = {.n_ctx = (uint32_t)n_ctx, .kv = o->kv, .cancel = &signals_interrupted};
+    struct session_params p = load_params(o, n_ctx);
     return session_open(out, en, &p, e);
 }
 

@@ -16,6 +16,9 @@ bool load_named_engine(const struct settings *o, struct engine **out, struct err
 // A session for exactly n_ctx ids, interruptible.
 bool load_session(const struct settings *o, const struct engine *en, size_t n_ctx, struct session **out, struct err *e);
 
+// What it is opened with, for those who want more of it.
+struct session_params load_params(const struct settings *o, size_t n_ctx);
+
 // Bytes that a program can still take: what the system says is available, or a control group's limit.
 uint64_t load_free_memory(void);
 

@@ -5,8 +5,8 @@
 
 #define BIT(name) (1u << CMD_##name)
 #define ALL ((1u << N_CMDS) - 1)
-#define EVALUATES (BIT(run) | BIT(logits) | BIT(perplexity) | BIT(bench))
-#define OWN_FILES (BIT(help) | BIT(quantize) | BIT(check)) // no model, or it is named by a word
+#define EVALUATES (BIT(run) | BIT(logits) | BIT(perplexity) | BIT(bench) | BIT(compare) | BIT(imatrix))
+#define OWN_FILES (BIT(help) | BIT(quantize) | BIT(check) | BIT(compare)) // no model, or it is named by a word
 #define AT(field) offsetof(struct settings, field)
 #define MOST 2147483647.0
 
@@ -49,7 +49,11 @@ const struct opt opt_rows[] = {
      NULL, opt_append, AT(stops), 0, 0, "a text that is not empty"},
     {"output", 'o', "FILE", OPT_OUTPUT, BIT(logits), false, "where to write (default: standard output)",
      NULL, opt_text, AT(output), 0, 0, "a file"},
-    {"json", 0, NULL, OPT_OUTPUT, BIT(info) | BIT(tokenize) | BIT(bench) | BIT(check), false, "JSON instead of text",
+    {"output", 'o', "FILE", OPT_OUTPUT, BIT(imatrix), false, "the file to write, or to add to",
+     NULL, opt_text, AT(output), 0, 0, "a file"},
+    {"fresh", 0, NULL, OPT_OUTPUT, BIT(imatrix), false, "replace an existing file instead of adding to it",
+     NULL, opt_flag, AT(fresh), 0, 0, NULL},
+    {"json", 0, NULL, OPT_OUTPUT, BIT(info) | BIT(tokenize) | BIT(bench) | BIT(check) | BIT(compare), false, "JSON instead of text",
      NULL, opt_flag, AT(json), 0, 0, NULL},
     {"pure", 0, NULL, OPT_OUTPUT, BIT(quantize), false, "one format for every tensor of two dimensions or more",
      "Norms, routers and convolutions too: such files are for measuring.", opt_flag, AT(pure), 0, 0, NULL},
@@ -99,7 +103,7 @@ const struct opt opt_rows[] = {
     {"context", 'c', "N", OPT_MACHINE, BIT(run) | BIT(logits) | BIT(bench), true, "most tokens that prompt and answer may take",
      "By default what prompt and --tokens need, at least 4096, or the model's context without --tokens; never more "
      "than the model's context and the free memory allow.", opt_int, AT(context), 1, MOST, NULL},
-    {"context", 'c', "N", OPT_MACHINE, BIT(perplexity), false, "ids in a window (default 512)",
+    {"context", 'c', "N", OPT_MACHINE, BIT(perplexity) | BIT(compare) | BIT(imatrix), false, "ids in a window (default 512)",
      NULL, opt_int, AT(context), 2, MOST, NULL},
     {"kv", 0, "TYPE", OPT_MACHINE, EVALUATES, false, "how keys and values are kept: f16 (default) or f32",
      NULL, opt_kv, AT(kv), 0, 0, "f16 or f32"},

@@ -67,7 +67,10 @@ static bool open_buffers(struct session *s, struct err *e) {
     s->history = calloc(s->params.n_ctx, sizeof *s->history);
     if (!s->activations || !s->logits || !s->history)
         return err_memory(e, s->activations_size + s->logits_size, "the activations");
-    return tape_open(&s->tape, &s->arena, model_tape_cap(m), e);
+    ERR_FORWARD(tape_open(&s->tape, &s->arena, model_tape_cap(m), e));
+    s->tape.observe = s->params.observe;
+    s->tape.observer = s->params.observer;
+    return true;
 }
 
 bool session_open(struct session **out, const struct engine *en, const struct session_params *p, struct err *e) {

@@ -13,6 +13,8 @@ struct session_params {
     const volatile sig_atomic_t *cancel; // evaluation stops with ERR_INTERRUPT soon after *cancel != 0; or NULL
     void (*progress)(void *user, size_t done, size_t total); // during long evaluations; or NULL
     void *user;
+    void (*observe)(void *observer, const struct tape_op *op); // shown every matrix product (backends/tape.h); or NULL
+    void *observer;
 };
 
 struct session;

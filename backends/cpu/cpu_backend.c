@@ -144,6 +144,8 @@ static void run_thread(void *user, unsigned thread) {
         run_rows(run, i, end);
         meet(run, thread, end + 1);
         if (end < t->n) {
+            if (thread == 0 && t->observe && t->ops[end].code == TAPE_MATMUL)
+                t->observe(t->observer, &t->ops[end]);
             table[t->ops[end].code].pieces(run->cpu, &t->ops[end], thread);
             meet(run, thread, end + 1);
         }
