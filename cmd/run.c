@@ -51,10 +51,10 @@ static bool read_arguments(struct run *r, struct err *e) {
     ERR_IF(o->continues && o->system, e, ERR_USAGE, "--raw: contradicts --system");
     if (input_is_absent(o))
         return usage(e);
-    ERR_FORWARD(locate_model(o->model, &r->path, e));
     ERR_FORWARD(input_message(o, &r->message, e));
     if (!r->message.len)
         return usage(e);
+    ERR_FORWARD(locate_model(o->model, &r->path, e));
     for (size_t i = 0; i < o->stops.n; i++)
         ERR_IF(utf8_valid_prefix(o->stops.ptr[i], strlen(o->stops.ptr[i])) < strlen(o->stops.ptr[i]), e, ERR_USAGE,
                "--stop: expected valid UTF-8");

@@ -65,6 +65,12 @@ case_ "an empty pipe and no words: usage"
 : | run pith -m "$CHAIN"
 refused 2 'usage: pith'
 
+case_ "nothing at all, no model either: usage, not a missing model"
+run pith </dev/null
+refused 2 'usage: pith'
+: | run pith --temp 0
+refused 2 'usage: pith'
+
 case_ "closed standard input counts as absent"
 run pith -m "$CHAIN" --raw -n 1 g <&-
 status 0
