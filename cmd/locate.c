@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/parts.h"
+
 #define SUFFIX ".gguf"
 
 static bool is_file(const char *path) {
@@ -22,9 +24,21 @@ struct search {
     size_t n;
 };
 
+static bool is_folder(const char *path) {
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+// The first part of a split file stands for all, unless the name says which.
+static bool later_part(const char *name, const char *file) {
+    struct parts_name part;
+    return parts_parse(file, &part) && part.number != 1 && strlen(name) <= part.prefix_len;
+}
+
 static bool matches(const char *name, const char *file) {
     size_t n = strlen(name), m = strlen(file), suffix = strlen(SUFFIX);
-    return m > suffix && n <= m && strcmp(file + m - suffix, SUFFIX) == 0 && memcmp(file, name, n) == 0;
+    return m > suffix && n <= m && strcmp(file + m - suffix, SUFFIX) == 0 && memcmp(file, name, n) == 0 &&
+           !later_part(name, file);
 }
 
 static void search_add(struct search *s, const char *dir, const char *file) {
@@ -90,6 +104,7 @@ static bool search_result(struct search *s, struct buf *path, struct err *e) {
     const char *where = getenv("PITH_PATH");
     where = where && *where ? where : "./models:~/.local/share/pith";
     buf_char(&s->names, 0);
+    ERR_IF(!s->best.len && is_folder(s->name), e, ERR_INPUT, "%s: is a directory", s->name);
     ERR_IF(!s->best.len, e, ERR_INPUT, "%s: no such model file, and no %s*" SUFFIX " in %s", s->name, s->name, where);
     ERR_IF(s->n > 1, e, ERR_INPUT, "%s: ambiguous: %s%s", s->name, s->names.failed ? "" : s->names.ptr,
            s->n > 4 ? ", ..." : "");

@@ -39,6 +39,17 @@ ask -m Alpha
 refused 3 'Alpha: ambiguous'
 err_has 'Alphabet.gguf'
 
+case_ "the beginning of a split file's name is not ambiguous"
+mkdir "$T/split"
+model chain "$T/split/Gamma" parts=3
+PITH_PATH=$T/split
+ask -m Gam
+status 0
+out 'b'
+ask -m Gamma-00002
+status 0
+PITH_PATH=$T/none:$T/one:$T/two
+
 case_ "an exact name wins over longer ones"
 cp "$CHAIN" "$T/two/Alpha.gguf"
 ask -m Alpha
@@ -73,6 +84,8 @@ refused 3 "$T/empty.gguf: the file is empty"
 case_ "a directory"
 ask -m "$T/one"
 refused 3 "$T/one: is a directory"
+ask -m one
+refused 3 'one: is a directory'
 
 case_ "a file that is no GGUF"
 printf 'This is a text, not a model, whatever its name says.\n' >"$T/text.gguf"
