@@ -22,6 +22,12 @@
 #define WORDS(digits) {.next = split_words, .set = UNI_L, .max = digits, .extra = "\r\n", .flags = SPLIT_CONTRACTIONS}
 #define WORDS_MARKS(digits) \
     {.next = split_words, .set = UNI_L | UNI_M, .max = digits, .extra = "\r\n", .flags = SPLIT_CONTRACTIONS}
+// Letters and marks in words that take their endings; without distinction of case, as its users read the expression.
+#define ENDED(digits)                                                                                        \
+    {.next = split_words, .set = UNI_L | UNI_M, .max = digits, .extra = "\r\n/", .flags = SPLIT_ENDINGS | SPLIT_STRAY_MARKS}
+#define SENTENCES {.next = split_isolate, .set = UNI_SPACE, .extra = "(|.,!?)", .ranges = split_stops, .flags = SPLIT_OTHERS | SPLIT_BLANK}
+#define RUNS(of) {.next = split_isolate, .ranges = of}
+#define GROUPS {.next = split_first_group}, {.next = split_more_groups}
 #define CASED(letters, digits, how) {.next = split_words, .set = letters, .max = digits, .extra = "\r\n/", .flags = how}
 
 static const struct pretok rows[] = {
@@ -88,7 +94,7 @@ static const struct pretok rows[] = {
     {"kanana2", 0, {CASED(UNI_L, 3, SPLIT_CASES | SPLIT_ENDINGS)}},
     {"talkie", 0, {CASED(UNI_L, 3, SPLIT_CASES | SPLIT_ENDINGS)}},
     {"minimax-m2", 0, {CASED(UNI_L, 3, SPLIT_CASES | SPLIT_ENDINGS)}},
-    {"granite-embed-multi-97m", PRETOK_WHOLE, {CASED(UNI_L | UNI_M, 3, SPLIT_CASES | SPLIT_ENDINGS)}},
+    {"granite-embed-multi-97m", PRETOK_WHOLE, {CASED(UNI_L | UNI_M, 3, SPLIT_CASES | SPLIT_ENDINGS | SPLIT_STRAY_MARKS)}},
     {"tekken", PRETOK_WHOLE | PRETOK_BOS, {CASED(UNI_L, 1, SPLIT_CASES)}},
     {"deepseek-v3", 0, {NUMBERS(3), CJK, SYMBOLS}},
     {"hunyuan-dense", 0, {NUMBERS(3), CJK, SYMBOLS}},
@@ -96,9 +102,24 @@ static const struct pretok rows[] = {
     {"hy_v4", 0, {NUMBERS(3), CJK, SYMBOLS}},
     {"deepseek-llm", 0, {NEWLINES, {.next = split_isolate, .ranges = split_alphabets, .flags = SPLIT_SPACE}, {.next = split_isolate, .ranges = split_marks, .flags = SPLIT_SPACE}, {.next = split_end_space}, CJK_WIDE, NUMBERS(0)}},
     {"deepseek-coder", 0, {NEWLINES, {.next = split_isolate, .set = UNI_L, .flags = SPLIT_SPACE}, {.next = split_isolate, .set = UNI_P, .flags = SPLIT_SPACE}, CJK_WIDE, DIGITS}},
-    {"gemma4", PRETOK_RAW | PRETOK_BOS_ALWAYS, {LINES}},
-    {"granite-embed-multi-311m", PRETOK_RAW | PRETOK_BOS_ALWAYS, {LINES}},
+    {"gemma4", PRETOK_RAW | PRETOK_LINES | PRETOK_BOS_ALWAYS, {LINES}},
+    {"granite-embed-multi-311m", PRETOK_RAW | PRETOK_LINES | PRETOK_BOS_ALWAYS, {LINES}},
     {"sarvam-moe", PRETOK_RAW, {LINES}},
+    {"whitespace", PRETOK_RAW | PRETOK_SPACES, {{.next = split_isolate, .set = UNI_SPACE, .flags = SPLIT_OTHERS}}},
+    {"jais-2", 0, {WORDS(3), {.next = split_halves}}},
+    {"bloom", 0, {SENTENCES}},
+    {"poro-chat", 0, {SENTENCES}},
+    {"gpt3-finnish", 0, {SENTENCES}},
+    {"viking", 0, {SENTENCES, DIGITS}},
+    {"chameleon", PRETOK_BOS, {{.next = split_sentinels}, {.next = split_images}, {.next = split_indents}, DIGITS, {.next = split_isolate, .set = UNI_P, .max = 1, .extra = "$+<=>^`|~"}, GPT2}},
+    {"tiny_aya", 0, {GROUPS, ENDED(3)}},
+    {"cohere2moe", 0, {GROUPS, ENDED(3)}},
+    {"youtu", 0, {RUNS(split_hangul), RUNS(split_wide_marks), RUNS(split_bopomofo), CJK, ENDED(1)}},
+    {"kimi-k2", PRETOK_NO_MERGES, {{.next = split_words, .set = UNI_L, .max = 3, .extra = "\r\n", .ranges = split_han, .flags = SPLIT_ENDINGS}}},
+    {"superbpe", 0, {NUMBERS(0), {.next = split_thousands}, {.next = split_more_thousands}}},
+    {"afmoe", 0, {GROUPS, RUNS(split_asian), SYMBOLS}},
+    {"spark2_5", 0, {NUMBERS(3), CJK, {.next = split_symbols, .flags = SPLIT_BREAKS}, DIGITS}},
+    {"exaone-moe", 0, {{.next = split_words, .set = UNI_L, .max = 1, .extra = "\r\n/", .flags = SPLIT_CONTRACTIONS | SPLIT_PHRASES | SPLIT_ONE_EXTRA}}},
     {"falcon", 0, {PUNCTUATION("$+<=>^~|`"), GPT2, THREE_DIGITS}},
     {"default", 0, {PUNCTUATION("$+<=>^~|"), GPT2, NUMBERS(0), THREE_DIGITS}},
 };

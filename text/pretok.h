@@ -33,6 +33,9 @@ enum pretok_flags {
     PRETOK_NO_BOS = 4,      // there is no BOS unless the file names one
     PRETOK_RAW = 8,         // merges are written in UTF-8 with word marks for spaces, not in the alphabet of bytes
     PRETOK_BOS_ALWAYS = 16, // BOS is added whatever the file says
+    PRETOK_SPACES = 32,     // with PRETOK_RAW: spaces stay spaces
+    PRETOK_LINES = 64,      // line breaks that are a token are taken whole, whatever the merges say
+    PRETOK_NO_MERGES = 128, // the file may have no merges
 };
 
 struct pretok {

@@ -3,6 +3,7 @@
 // and a rule reads each a bounded number of times.
 #include "text/split.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "text/unicode.h"
@@ -63,16 +64,16 @@ static bool in_ranges(const struct split_range *r, uint32_t code) {
 }
 
 static bool isolated(const struct split_rule *rule, const struct uni_char *c) {
-    if (c->bit & rule->set || (c->len && in_ranges(rule->ranges, c->code)))
-        return true;
-    return rule->extra && c->code && c->code < 0x80 && strchr(rule->extra, (int)c->code);
+    bool named = c->bit & rule->set || (c->len && in_ranges(rule->ranges, c->code)) ||
+                 (rule->extra && c->code && c->code < 0x80 && strchr(rule->extra, (int)c->code));
+    return c->len && named == !(rule->flags & SPLIT_OTHERS);
 }
 
 // Whether a piece of the rule begins here: at a character of the set, or at the white space that goes with one.
 static bool begins(const struct split_rule *rule, const struct uni_char *c, const char *text, size_t pos, size_t end) {
     if (isolated(rule, c))
         return true;
-    if (!(rule->flags & SPLIT_SPACE) || !(c->bit & UNI_SPACE))
+    if (!(rule->flags & SPLIT_SPACE && c->bit & UNI_SPACE) && !(rule->flags & SPLIT_BLANK && c->code == ' '))
         return false;
     struct uni_char next = uni_char_at(text, pos + c->len, end);
     return next.len && isolated(rule, &next);
@@ -155,10 +156,52 @@ static size_t cased_word(const char *text, size_t pos, size_t end, uint32_t set)
     return pos;
 }
 
+// The end of the words from pos with one space between, or pos when no letter is there.
+static size_t phrase(const char *text, size_t pos, size_t end) {
+    uint32_t wanted = UNI_L;
+    for (;; wanted = UNI_L | UNI_M) {
+        struct uni_char c = uni_char_at(text, pos, end);
+        size_t letter = pos + (c.code == ' ' && wanted & UNI_M);
+        if (letter > pos)
+            c = uni_char_at(text, letter, end);
+        if (!(c.bit & (letter > pos ? UNI_L : wanted)))
+            return pos;
+        pos = letter + c.len;
+    }
+}
+
+// The end of the letters from pos: those that are not in the ranges.
+static size_t letters(const struct split_rule *rule, const char *text, size_t pos, size_t end) {
+    for (;;) {
+        struct uni_char c = uni_char_at(text, pos, end);
+        if (!(c.bit & rule->set) || in_ranges(rule->ranges, c.code))
+            return pos;
+        pos += c.len;
+    }
+}
+
 static size_t word(const struct split_rule *rule, const char *text, size_t pos, size_t end) {
-    size_t to =
-        rule->flags & SPLIT_CASES ? cased_word(text, pos, end, rule->set) : run_of(text, pos, end, rule->set, 0);
+    size_t to;
+    if (rule->flags & SPLIT_CASES)
+        to = cased_word(text, pos, end, rule->set);
+    else if (rule->flags & SPLIT_PHRASES)
+        to = phrase(text, pos, end);
+    else
+        to = rule->ranges ? letters(rule, text, pos, end) : run_of(text, pos, end, rule->set, 0);
     return to > pos && to < end && rule->flags & SPLIT_ENDINGS ? to + contraction(text, to, end, true) : to;
+}
+
+// ` ?[^\s\p{L}\p{N}]+[\r\n]*` at pos, or else white space.
+static size_t punctuation(const struct split_rule *rule, const char *text, size_t pos, size_t end) {
+    uint32_t words = rule->flags & SPLIT_STRAY_MARKS ? rule->set & ~UNI_M : rule->set;
+    size_t body = pos + (text[pos] == ' ');
+    size_t after = run_of(text, body, end, ~(UNI_SPACE | UNI_N | words), 0);
+    if (after == body)
+        return white_space(text, pos, end, true);
+    unsigned most = rule->flags & SPLIT_ONE_EXTRA ? 1 : UINT_MAX;
+    for (; most && after < end && text[after] && strchr(rule->extra, text[after]); most--)
+        after++;
+    return after;
 }
 
 size_t split_words(const struct split_rule *rule, const char *text, size_t pos, size_t end) {
@@ -168,25 +211,23 @@ size_t split_words(const struct split_rule *rule, const char *text, size_t pos, 
     struct uni_char c = uni_char_at(text, pos, end);
     if (c.bit & UNI_N)
         return run_of(text, pos, end, UNI_N, rule->max);
+    for (; c.len && in_ranges(rule->ranges, c.code); c = uni_char_at(text, pos + n, end))
+        n += c.len;
+    if (n)
+        return pos + n;
     if (c.bit & rule->set)
         return word(rule, text, pos, end);
     if (!is_newline(text, pos, end)) {
-        size_t letters = pos + c.len;
-        size_t after = word(rule, text, letters, end);
-        if (after > letters)
+        size_t first = pos + c.len;
+        size_t after = word(rule, text, first, end);
+        if (after > first)
             return after;
     }
-    size_t body = pos + (c.code == ' ');
-    size_t after = run_of(text, body, end, ~(UNI_SPACE | UNI_N | rule->set), 0);
-    if (after == body)
-        return white_space(text, pos, end, true);
-    while (after < end && text[after] && strchr(rule->extra, text[after]))
-        after++;
-    return after;
+    return punctuation(rule, text, pos, end);
 }
 
 // The end of what split_symbols matches at pos, or pos.
-static size_t match_symbols(const char *text, size_t pos, size_t end) {
+static size_t match_symbols(const struct split_rule *rule, const char *text, size_t pos, size_t end) {
     struct uni_char c = uni_char_at(text, pos, end);
     size_t next = pos + c.len, after = next;
     bool ascii_mark = c.code < 0x80 && c.bit & (UNI_P | UNI_S);
@@ -201,21 +242,23 @@ static size_t match_symbols(const char *text, size_t pos, size_t end) {
         return after;
     size_t body = pos + (c.code == ' ');
     after = run_of(text, body, end, UNI_P | UNI_S, 0);
+    bool breaks = rule->flags & SPLIT_BREAKS;
+    if (after == body && breaks && is_newline(text, pos, end))
+        return pos + 1;
     if (after == body)
-        return c.bit & UNI_SPACE ? white_space(text, pos, end, true) : pos;
-    while (is_newline(text, after, end))
+        return c.bit & UNI_SPACE ? white_space(text, pos, end, !breaks) : pos;
+    while (!breaks && is_newline(text, after, end))
         after++;
     return after;
 }
 
 size_t split_symbols(const struct split_rule *rule, const char *text, size_t pos, size_t end) {
-    size_t to = match_symbols(text, pos, end);
-    (void)rule;
+    size_t to = match_symbols(rule, text, pos, end);
     if (to > pos)
         return to;
     do
         pos += uni_char_at(text, pos, end).len;
-    while (pos < end && match_symbols(text, pos, end) == pos);
+    while (pos < end && match_symbols(rule, text, pos, end) == pos);
     return pos;
 }
 

@@ -260,7 +260,8 @@ static bool read_lists(struct tokenizer *t, const struct gguf *g, struct err *e)
         ERR_FORWARD(tok_texts_open(&t->texts, &t->arena, &texts, KEY("tokens"), e));
     if (!t->row || !t->row->merges)
         return true;
-    ERR_FORWARD(gguf_get_array(g, KEY("merges"), true, GGUF_STR, &merges, e));
+    bool required = !(t->pretok->flags & PRETOK_NO_MERGES);
+    ERR_FORWARD(gguf_get_array(g, KEY("merges"), required, GGUF_STR, &merges, e));
     return tok_merges_open(&t->merges, &t->arena, &merges, KEY("merges"), e);
 }
 
@@ -268,11 +269,11 @@ static bool open_vocabulary(struct tokenizer *t, const struct gguf *g, struct er
     ERR_FORWARD(gguf_get_str(g, KEY("model"), false, &t->kind, e));
     ERR_FORWARD(gguf_get_str(g, KEY("pre"), false, &t->pre, e));
     t->row = tok_kind_find(t->kind);
+    if (t->row && t->row->merges)
+        choose_pretok(t);
     ERR_FORWARD(read_lists(t, g, e));
     if (!t->row)
         return true;
-    if (t->row->merges)
-        choose_pretok(t);
     ERR_FORWARD(read_types(t, g, e));
     ERR_FORWARD(read_scores(t, g, e));
     ERR_FORWARD(read_flags(t, g, e));

@@ -130,10 +130,10 @@ static bool encode_piece(void *user, const char *piece, size_t len) {
     return true;
 }
 
-// A piece in raw UTF-8: characters are symbols, what is no token is written byte by byte. Line breaks are taken whole.
+// A piece in raw UTF-8: characters are symbols, what is no token is written byte by byte.
 static bool merge_raw(struct tok_work *w, const char *piece, size_t len) {
     struct merge *m = &w->merge;
-    int32_t whole = *piece == '\n' ? tok_find_plain(w->t, piece, len) : -1;
+    int32_t whole = *piece == '\n' && w->t->pretok->flags & PRETOK_LINES ? tok_find_plain(w->t, piece, len) : -1;
     if (len > UINT32_MAX / 8 || !merge_reserve(m, len))
         return false;
     m->n = 0;
@@ -176,6 +176,8 @@ bool tok_bpe_encode(struct tok_work *w, const char *text, size_t len, bool first
     (void)first;
     if (!(w->t->pretok->flags & PRETOK_RAW))
         return pretok_split(w->t->pretok, text, 0, len, encode_piece, w);
+    if (w->t->pretok->flags & PRETOK_SPACES)
+        return pretok_split(w->t->pretok, text, 0, len, encode_raw_piece, w);
     w->text.len = 0;
     return tok_mark_spaces(w, text, len) &&
            pretok_split(w->t->pretok, w->text.ptr, 0, w->text.len, encode_raw_piece, w);
