@@ -11,14 +11,17 @@
 #include <math.h>
 
 #include "quant/search.h"
+#include "quant/vec4.h"
 
 #define MAX_POINTS 2048
-#define MAX_CORNERS 24
+#define MAX_CORNERS 16
 #define MAX_DEPTH 8
 
-// Corners by falling q: the first is the best at the smallest scale looked at, the last at the largest.
+// Corners by falling q: the first is the best at the smallest scale looked at, the last at the largest. Corner i is the
+// best up to the scale until[i]; the last one's, and those beyond, are infinite.
 struct hull {
     int n;
+    float until[MAX_CORNERS];
     float p[MAX_CORNERS], q[MAX_CORNERS];
     uint16_t point[MAX_CORNERS];
 };
@@ -71,22 +74,20 @@ static void sum_points(const struct lattice *l, int way, bool flip, const float 
     }
 }
 
-// The point that is best at scale a; the first of equals.
+// The point that is best at scale a; the first of equals in its residue class mod 4, the lowest class of equals.
 static int best_at(const struct cloud *c, float a) {
-    float top[16];
-    for (int j = 0; j < 16; j++)
-        top[j] = -INFINITY;
-    for (int k = 0; k < c->n; k += 16)
-        for (int j = 0; j < 16; j++) {
-            float v = 2 * c->p[k + j] - a * c->q[k + j];
-            top[j] = v > top[j] ? v : top[j];
-        }
-    for (int j = 1; j < 16; j++)
-        top[0] = top[j] > top[0] ? top[j] : top[0];
-    int k = 0;
-    while (k < c->n - 1 && !(2 * c->p[k] - a * c->q[k] >= top[0]))
-        k++;
-    return k;
+    vec4 top = vec4_all(-INFINITY);
+    vec4_mask at = {0}, here = {0, 1, 2, 3};
+    for (int k = 0; k < c->n; k += 4, here += 4) {
+        vec4 p = vec4_load(c->p + k), v = p + p - a * vec4_load(c->q + k);
+        vec4_mask better = v > top;
+        at = (better & here) | (~better & at);
+        top = vec4_choose(better, v, top);
+    }
+    int best = 0;
+    for (int j = 1; j < 4; j++)
+        best = top[j] > top[best] ? j : best;
+    return at[best];
 }
 
 static void push(struct hull *h, const struct cloud *c, int k) {
@@ -97,53 +98,97 @@ static void push(struct hull *h, const struct cloud *c, int k) {
     h->point[h->n++] = (uint16_t)k;
 }
 
-// Moves the points of the list above the line from a to b to its front; the highest comes first.
-static int above(const struct cloud *c, uint16_t *list, int n, int a, int b) {
-    float slope = 2 * (c->p[a] - c->p[b]) / (c->q[a] - c->q[b]);
-    float line = 2 * c->p[a] - slope * c->q[a], high = -INFINITY;
+// A corner is left out when it would change the gain by less than this part of it.
+#define NEGLIGIBLE 3e-5f
+
+// The line between corners a and b: points above it have 2 p - slope q > height.
+struct line {
+    float slope, height;
+};
+
+static struct line line_between(const struct cloud *c, int a, int b) {
+    float slope = 2 * (c->p[a] - c->p[b]) / (c->q[a] - c->q[b]), height = 2 * c->p[a] - slope * c->q[a];
+    return (struct line){slope, height + fabsf(height) * NEGLIGIBLE};
+}
+
+// Keeps the points of the list above the line, in their order; *high is the highest.
+static int above(const struct cloud *c, struct line line, const uint16_t *list, int n, uint16_t *kept, int *high) {
+    float top = line.height;
     int found = 0;
-    line += fabsf(line) * 1e-6f;
     for (int i = 0; i < n; i++) {
         uint16_t k = list[i];
-        float v = 2 * c->p[k] - slope * c->q[k];
-        if (!(v > line))
-            continue;
-        list[i] = list[found];
-        list[found] = k;
-        if (v > high) {
-            high = v;
-            list[found] = list[0];
-            list[0] = k;
+        float v = 2 * c->p[k] - line.slope * c->q[k];
+        kept[found] = k;
+        found += v > line.height;
+        if (v > top) {
+            top = v;
+            *high = k;
         }
-        found++;
     }
     return found;
 }
 
-// The corners between a and b, which are corners themselves, among the points of the list.
+// The corners between a and b, which are corners themselves, among the points of the list, which is used up.
 static void add_between(struct hull *h, const struct cloud *c, uint16_t *list, int n, int a, int b, int depth) {
     if (depth == MAX_DEPTH || !(c->q[a] > c->q[b]) || h->n >= MAX_CORNERS - 1)
         return;
-    n = above(c, list, n, a, b);
+    int middle = a;
+    n = above(c, line_between(c, a, b), list, n, list, &middle);
     if (n == 0)
         return;
-    int middle = list[0];
-    add_between(h, c, list + 1, n - 1, a, middle, depth + 1);
+    // Points above either of the new lines are on one side of the middle.
+    int left = 0;
+    for (int i = 0; i < n; i++)
+        if (c->q[list[i]] > c->q[middle]) {
+            uint16_t k = list[i];
+            list[i] = list[left];
+            list[left++] = k;
+        }
+    add_between(h, c, list, left, a, middle, depth + 1);
     push(h, c, middle);
-    add_between(h, c, list + 1, n - 1, middle, b, depth + 1);
+    add_between(h, c, list + left, n - left, middle, b, depth + 1);
 }
 
-static void make_hull(struct cloud *c, float least, float most, struct hull *h) {
-    int a = best_at(c, least), b = best_at(c, most);
-    h->n = 0;
-    push(h, c, a);
-    if (a == b)
-        return;
-    for (int k = 0; k < c->n; k++)
-        c->list[k] = (uint16_t)k;
-    add_between(h, c, c->list, c->n, a, b, 0);
-    push(h, c, b);
+// All points above the line, without a list of them. Most runs of four have none.
+static int all_above(const struct cloud *c, struct line line, uint16_t *kept) {
+    int found = 0;
+    for (int k = 0; k < c->n; k += 4) {
+        vec4 p = vec4_load(c->p + k);
+        vec4_mask higher = p + p - line.slope * vec4_load(c->q + k) > line.height;
+        uint64_t two[2];
+        memcpy(two, &higher, sizeof two);
+        if (!(two[0] | two[1]))
+            continue;
+        for (int j = 0; j < 4; j++) {
+            kept[found] = (uint16_t)(k + j);
+            found += higher[j] & 1;
+        }
+    }
+    return found;
 }
+
+#define ANCHORS 5
+
+// Scales from `least` on, each the double of the one before, give corners to begin with; the others are between them.
+static void make_hull(struct cloud *c, float least, struct hull *h) {
+    int last = best_at(c, least);
+    h->n = 0;
+    push(h, c, last);
+    for (int i = 1; i < ANCHORS; i++) {
+        int next = best_at(c, least * (float)(1 << i));
+        if (!(c->q[last] > c->q[next]))
+            continue;
+        int n = all_above(c, line_between(c, last, next), c->list);
+        add_between(h, c, c->list, n, last, next, 0);
+        push(h, c, next);
+        last = next;
+    }
+    for (int i = 0; i < MAX_CORNERS; i++)
+        h->until[i] = i < h->n - 1 ? 2 * (h->p[i] - h->p[i + 1]) / (h->q[i] - h->q[i + 1]) : INFINITY;
+}
+
+#define RUNGS 32 // scales that are tried for each sub-block, a factor of RUNG apart
+#define RUNG 1.09f
 
 // A block while it is searched.
 struct work {
@@ -153,21 +198,16 @@ struct work {
     uint8_t ways[64];         // of a unit: 1 or 2
     uint8_t signs[64];        // as the elements have them
     float own[16];            // the sub-blocks' best scales
-    float square[16];         // sums of w x^2
+    float rung[16][RUNGS];    // scales, and for the points that are best there:
+    float p[16][RUNGS], q[16][RUNGS];
 };
 
-// The best corner at scale a: what it takes off the error, divided by a.
-static float best_corner(const struct hull *h, float a, int *corner) {
-    float top = 2 * h->p[0] - a * h->q[0];
-    *corner = 0;
-    for (int i = 1; i < h->n; i++) {
-        float v = 2 * h->p[i] - a * h->q[i];
-        if (v > top) {
-            top = v;
-            *corner = i;
-        }
-    }
-    return top;
+// The best corner at scale a.
+static int best_corner(const struct hull *h, float a) {
+    int32_t at = 0;
+    for (int i = 0; i < MAX_CORNERS; i++)
+        at += a > h->until[i];
+    return at;
 }
 
 // Sums for improving the scale.
@@ -183,10 +223,11 @@ static struct sums try_unit(const struct work *k, int unit, float a, struct latt
         int corner[4];
         for (int i = 0; i < k->l->unit; i++) {
             const struct hull *h = &k->hulls[unit * k->l->unit + i][way];
-            s.gain += best_corner(h, a, &corner[i]);
+            corner[i] = best_corner(h, a);
             s.p += h->p[corner[i]];
             s.q += h->q[corner[i]];
         }
+        s.gain = a * (2 * s.p - a * s.q);
         if (!(s.gain > best.gain))
             continue;
         best = s;
@@ -205,16 +246,14 @@ static struct sums try_sub(const struct work *k, int j, float a, struct lattice_
     int units = k->l->sub / k->l->unit;
     for (int u = j * units; u < (j + 1) * units; u++) {
         struct sums s = try_unit(k, u, a, out);
-        sum.gain += s.gain * a;
+        sum.gain += s.gain;
         sum.p += s.p;
         sum.q += s.q;
     }
     return sum;
 }
 
-#define SPAN_LEAST 0.3f // of the scale at which common codes have the sub-block's root mean square
-#define SPAN_MOST 4.0f
-#define SPAN_STEPS 28
+#define SPAN_LEAST 0.28f // the first scale, of the one at which common codes have the sub-block's root mean square
 
 // The range of scales to look at for a sub-block.
 static float middle_scale(const struct work *k, int j) {
@@ -242,7 +281,22 @@ static void prepare_group(struct work *k, int g, float middle, struct cloud *c) 
     k->ways[g / l->unit] = !l->values || (odd && l->unit == 2) ? 2 : 1;
     for (int way = 0; way < k->ways[g / l->unit]; way++) {
         sum_points(l, way, odd && (l->unit == 1 || g % 2 == way), size, w, c);
-        make_hull(c, middle * SPAN_LEAST, middle * SPAN_MOST, &k->hulls[g][way]);
+        make_hull(c, middle * SPAN_LEAST, &k->hulls[g][way]);
+    }
+}
+
+static void climb(struct work *k, int j, float first) {
+    float gain = -1;
+    k->own[j] = 0;
+    for (int i = 0; i < RUNGS; i++, first *= RUNG) {
+        struct sums s = try_sub(k, j, first, NULL);
+        k->rung[j][i] = first;
+        k->p[j][i] = s.p;
+        k->q[j][i] = s.q;
+        if (s.gain > gain && s.p > 0) {
+            gain = s.gain;
+            k->own[j] = s.p / s.q;
+        }
     }
 }
 
@@ -250,40 +304,44 @@ static void prepare(struct work *k, struct cloud *c) {
     int subs = 256 / (k->l->sub * k->l->len);
     memset(k->signs, 0, sizeof k->signs);
     for (int j = 0; j < subs; j++) {
-        float middle = middle_scale(k, j), gain = -1, factor = 1;
+        float middle = middle_scale(k, j);
         for (int g = j * k->l->sub; g < (j + 1) * k->l->sub; g++)
             prepare_group(k, g, middle, c);
-        k->own[j] = 0;
-        for (int step = 0; step < SPAN_STEPS && middle > 0; step++, factor *= 1.1f) {
-            float a = middle * SPAN_LEAST * factor;
-            struct sums s = try_sub(k, j, a, NULL);
-            if (s.gain > gain) {
-                gain = s.gain;
-                k->own[j] = s.q > 0 && s.p > 0 ? s.p / s.q : a;
-            }
-        }
+        climb(k, j, middle * SPAN_LEAST);
     }
 }
 
-// All sub-blocks at scale d: each takes the best of the sub-scales next to its own, `spread` to either side. *next is
-// the best scale for what they take.
-static float settle(const struct work *k, float d, int spread, uint8_t *scale, float *next) {
+// The gain of sub-block j at scale a with the points of the nearest rung below, a little less than the true one.
+static struct sums guess(const struct work *k, int j, float a) {
+    int at = 0;
+    for (int step = RUNGS / 2; step; step /= 2)
+        at += k->rung[j][at + step - 1] < a ? step : 0;
+    float p = k->p[j][at], q = k->q[j][at];
+    return (struct sums){a * (2 * p - a * q), p, q};
+}
+
+// All sub-blocks at scale d: each takes the sub-scale next to its own that seems best. Returns the gain, true if
+// `exact`, else guessed; *next is the best scale for what they take.
+static float settle(const struct work *k, float d, bool exact, uint8_t *scale, float *next) {
     int subs = 256 / (k->l->sub * k->l->len);
+    const float most = (float)(k->l->scales - 1);
     float total = 0, cross = 0, square = 0;
     for (int j = 0; j < subs; j++) {
         struct sums best = {.gain = -INFINITY};
         float at = d > 0 ? (k->own[j] / d - 1) * 0.5f : 0;
-        int around = (int)num_round(at < 0 ? 0 : at > (float)(k->l->scales - 1) ? (float)(k->l->scales - 1) : at);
-        for (int s = around - spread; s <= around + spread; s++) {
+        int around = (int)num_round(at < 0 ? 0 : at > most ? most : at);
+        for (int s = around - 1; s <= around + 1; s++) {
             if (s < 0 || s >= k->l->scales)
                 continue;
-            struct sums sums = try_sub(k, j, d * (float)(2 * s + 1), NULL);
+            struct sums sums = guess(k, j, d * (float)(2 * s + 1));
             if (sums.gain > best.gain) {
                 best = sums;
                 scale[j] = (uint8_t)s;
             }
         }
         float step = (float)(2 * scale[j] + 1);
+        if (exact)
+            best = try_sub(k, j, d * step, NULL);
         total += best.gain;
         cross += step * best.p;
         square += step * step * best.q;
@@ -308,7 +366,7 @@ static void propose(const struct work *k, float kept[KEPT]) {
     }
     for (int step = 0; step < D_STEPS && top > 0; step++) {
         float d = top / ((float)(2 * k->l->scales - 1) * (0.5f + 0.0175f * (float)step));
-        float gain = settle(k, d, 0, scale, &next);
+        float gain = settle(k, d, false, scale, &next);
         int at = 0;
         while (at < KEPT && gain <= gains[at])
             at++;
@@ -347,7 +405,7 @@ void lattice_search(const struct lattice *l, float unit, const float x[256], con
                     struct lattice_found *out) {
     struct work k = {.l = l, .x = x, .w = w};
     struct cloud cloud;
-    float kept[KEPT], gain = -INFINITY;
+    float kept[KEPT], gain = 0;
     prepare(&k, &cloud);
     propose(&k, kept);
     *out = (struct lattice_found){0};
@@ -356,7 +414,7 @@ void lattice_search(const struct lattice *l, float unit, const float x[256], con
         for (int round = 0; round < 4; round++) {
             uint8_t scale[16] = {0};
             uint16_t half = search_half(d / unit);
-            float g = settle(&k, num_f16_to_f32(half) * unit, 1, scale, &d);
+            float g = settle(&k, num_f16_to_f32(half) * unit, true, scale, &d);
             if (!(g > gain))
                 break;
             gain = g;

@@ -10,6 +10,13 @@
 // The nearest half-precision number that is finite.
 uint16_t search_half(float x);
 
+// True when all elements are the same number; such rows fit any level but for the rounding of scales to half precision.
+bool search_is_constant(const float *x, size_t n);
+// The product k * l, k = 1 .. most_k, l = 1 .. most_l (or one of the 16 positive ones of `uneven`), by which `size`
+// divides with the least change from rounding the quotient to half precision; with `above`, among those whose result is
+// not below `size`. The quotient is returned.
+uint16_t search_product(float size, int most_k, int most_l, const int8_t *uneven, bool above, int *k, int *l);
+
 // The numbers that codes stand for, in ascending order: lo .. hi, or uneven ones where `uneven` is given.
 struct search_levels {
     int lo, hi;

@@ -5,35 +5,28 @@
 
 #include <math.h>
 
+#include "quant/vec4.h"
+
 void search_affine_nearest(struct search_affine *f, int hi, const float *x, const float *w, size_t n, int8_t *level) {
-    float error[16] = {0}, slope[16] = {0}, square[16] = {0}, miss[16] = {0}, sum[16] = {0};
-    const float inverse = fabsf(f->scale) > 0x1p-100f ? 1.0f / f->scale : 0.0f, top = (float)hi;
-    const float scale = f->scale, offset = f->offset;
-    for (size_t at = 0; at < n; at += 16) {
-        float l[16];
-        for (int i = 0; i < 16; i++) {
-            float v = (x[at + (size_t)i] - offset) * inverse;
-            v = v > 0.0f ? v : 0.0f;
-            v = v < top ? v : top;
-            l[i] = num_round(v);
-        }
-        for (int i = 0; i < 16; i++) {
-            float m = x[at + (size_t)i] - (scale * l[i] + offset), weight = w[at + (size_t)i];
-            float weighted = weight * l[i];
-            error[i] += weight * m * m;
-            miss[i] += weight * m;
-            slope[i] += weighted * m;
-            sum[i] += weighted;
-            square[i] += weighted * l[i];
-        }
-        for (int i = 0; level && i < 16; i++)
-            level[at + (size_t)i] = (int8_t)l[i];
+    vec4 error = {0}, slope = {0}, square = {0}, miss = {0}, sum = {0};
+    const float inverse = fabsf(f->scale) > 0x1p-100f ? 1.0f / f->scale : 0.0f;
+    for (size_t i = 0; i < n; i += 4) {
+        vec4 at = vec4_load(x + i), weight = vec4_load(w + i), v = (at - f->offset) * inverse;
+        vec4 l = vec4_round(vec4_clamp(v, vec4_all(0), vec4_all((float)hi)));
+        vec4 m = at - (f->scale * l + f->offset), weighted = weight * l;
+        error += weight * m * m;
+        miss += weight * m;
+        slope += weighted * m;
+        sum += weighted;
+        square += weighted * l;
+        for (size_t j = 0; level && j < 4; j++)
+            level[i + j] = (int8_t)l[j];
     }
-    f->error = quant_sum16(error);
-    f->slope = quant_sum16(slope);
-    f->square = quant_sum16(square);
-    f->miss = quant_sum16(miss);
-    f->level = quant_sum16(sum);
+    f->error = vec4_sum(error);
+    f->slope = vec4_sum(slope);
+    f->square = vec4_sum(square);
+    f->miss = vec4_sum(miss);
+    f->level = vec4_sum(sum);
 }
 
 // Scale and offset by least squares for the codes of f; total is the sum of w.
@@ -69,8 +62,17 @@ static struct search_affine improve(struct search_affine f, int hi, bool free_of
     return f;
 }
 
-// The ends of the range at the start are moved in by these parts of the range of n elements with hi + 1 levels.
-#define STARTS 5
+#define STARTS 5 // for either end of the range
+
+// Starts with the ends moved by parts of a level.
+static struct search_affine start_at(int i, int hi, bool free_offset, float lo, float top) {
+    static const float moved[STARTS] = {0, -0.5f, 0.5f, 1.0f, 1.5f};
+    float unit = (top - lo) / (float)hi * 0.4f;
+    float from = lo + unit * moved[i / STARTS], to = top - unit * moved[i % STARTS];
+    if (!free_offset && from > 0)
+        from = 0;
+    return (struct search_affine){.scale = to > from ? (to - from) / (float)hi : 0, .offset = from};
+}
 
 struct search_affine search_affine(int hi, bool free_offset, const float *x, const float *w, size_t n) {
     float lo = x[0], top = x[0], total = 0;
@@ -82,29 +84,30 @@ struct search_affine search_affine(int hi, bool free_offset, const float *x, con
     if (!free_offset)
         lo = lo < 0 ? lo : 0;
     struct search_affine best = {.error = INFINITY};
-    for (int low = 0; low < STARTS; low++)
-        for (int high = 0; high < STARTS; high++) {
-            float unit = (top - lo) / (float)hi * 0.4f;
-            if (hi <= 3)
-                unit *= 0.7f;
-            float from = lo + unit * ((float)low - 0.5f), to = top - unit * ((float)high - 0.5f);
-            if (low == 0 && high == 0)
-                from = lo, to = top;
-            if (!free_offset && from > 0)
-                from = 0;
-            struct search_affine f = {.scale = to > from ? (to - from) / (float)hi : 0, .offset = from};
-            search_affine_nearest(&f, hi, x, w, n, NULL);
-            f = improve(f, hi, free_offset, x, w, n, total, 2);
-            if (f.error < best.error)
-                best = f;
-        }
+    for (int i = 0; i < STARTS * STARTS && best.error > 0; i++) {
+        struct search_affine f = start_at(i, hi, free_offset, lo, top);
+        search_affine_nearest(&f, hi, x, w, n, NULL);
+        f = improve(f, hi, free_offset, x, w, n, total, 3);
+        if (f.error < best.error)
+            best = f;
+    }
     return improve(best, hi, free_offset, x, w, n, total, 6);
+}
+
+// Rows that are the same number throughout: an offset just below it, and the rest as the scale, at level 1.
+static struct search_affine same_number(float x) {
+    struct search_affine f = {.offset = num_f16_to_f32(search_half(x))};
+    if (f.offset > x)
+        f.offset = num_f16_to_f32(search_half(x - fabsf(x) * 0x1p-11f));
+    f.scale = num_f16_to_f32(search_half(x - f.offset));
+    return f;
 }
 
 void search_affine_half(int hi, const float *x, const float *w, size_t n, uint16_t *scale, uint16_t *offset,
                         int8_t *level) {
-    struct search_affine f = search_affine(hi, true, x, w, n), best = {.error = INFINITY};
+    struct search_affine f = search_affine(hi, true, x, w, n), best = {.scale = 0};
     float total = 0;
+    search_affine_nearest(&best, hi, x, w, n, NULL);
     for (size_t i = 0; i < n; i++)
         total += w[i];
     for (int round = 0; round < 3; round++) {
@@ -117,6 +120,10 @@ void search_affine_half(int hi, const float *x, const float *w, size_t n, uint16
         // With the scale rounded, the offset has another best value.
         f.scale = g.scale;
         f.offset = g.offset + g.miss / total;
+    }
+    if (best.error > 0 && search_is_constant(x, n)) {
+        best = same_number(x[0]);
+        search_affine_nearest(&best, hi, x, w, n, NULL);
     }
     *scale = search_half(best.scale);
     *offset = search_half(best.offset);

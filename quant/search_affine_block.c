@@ -132,10 +132,37 @@ static void propose_both(const struct subs *s, int most, float *d, float *dmin) 
     *dmin = propose(s->n, value, weight, most);
 }
 
+// The same number throughout: a product of scale and level a little above it and one minimum for the rest, or, below 0,
+// the other way round.
+static void same_number(const struct search_affine_block *b, float x, uint16_t *d, uint16_t *dmin, uint8_t scale[16],
+                        uint8_t min[16], int8_t level[256]) {
+    int k, l = 1;
+    if (x > 0) {
+        *d = search_product(x, b->most, b->hi, NULL, true, &k, &l);
+        *dmin = search_half(num_f16_to_f32(*d) * (float)(k * l) - x);
+    } else {
+        *dmin = search_product(-x, b->most, 1, NULL, true, &k, &l);
+        *d = search_half(num_f16_to_f32(*dmin) * (float)k + x);
+    }
+    memset(scale, x > 0 ? k : 1, 16);
+    memset(min, x > 0 ? 1 : k, 16);
+    memset(level, l, 256);
+}
+
 void search_affine_block(const struct search_affine_block *b, const float x[256], const float w[256], uint16_t *d,
                          uint16_t *dmin, uint8_t scale[16], uint8_t min[16], int8_t level[256]) {
     struct subs s;
-    float real_d, real_min, least = INFINITY;
+    struct search_affine zero = {.scale = 0};
+    float real_d, real_min, least;
+    *d = *dmin = 0;
+    memset(scale, 0, 16);
+    memset(min, 0, 16);
+    search_affine_nearest(&zero, b->hi, x, w, 256, level);
+    least = zero.error;
+    if (search_is_constant(x, 256) && fabsf(x[0]) > 0x1p-10f) {
+        same_number(b, x[0], d, dmin, scale, min, level);
+        return;
+    }
     search_subs(b, x, w, &s);
     propose_both(&s, b->most, &real_d, &real_min);
     for (int round = 0; round < 4; round++) {

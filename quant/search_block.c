@@ -85,35 +85,65 @@ static float settle(const struct search_block *b, const struct subs *s, const fl
     return total;
 }
 
+// A block while it is searched: what it is, and the best so far.
+struct best {
+    uint16_t half;
+    float error;
+    int8_t scale[16];
+};
+
+// From a scale of the scales to the best that it leads to.
+static void follow(const struct search_block *b, const struct subs *s, const float *x, const float *w, float d,
+                   struct best *best) {
+    for (int round = 0; round < 3; round++) {
+        int8_t trial[16] = {0};
+        uint16_t half = search_half(d);
+        float e = settle(b, s, x, w, num_f16_to_f32(half), trial, &d);
+        if (!(e < best->error))
+            break;
+        best->error = e;
+        best->half = half;
+        memcpy(best->scale, trial, sizeof trial);
+    }
+}
+
+// Elements that are 0 or of one size: the product of scale and level that suffers least from rounding.
+static void follow_product(const struct search_block *b, struct subs *s, const float *x, const float *w,
+                           struct best *best) {
+    float top = 0;
+    int k, l;
+    for (int i = 0; i < 256; i++)
+        top = fabsf(x[i]) > fabsf(top) ? x[i] : top;
+    uint16_t d = search_product(fabsf(top), b->most, b->levels.hi, b->levels.uneven, false, &k, &l);
+    for (int j = 0; j < s->n; j++)
+        s->scale[j] = num_f16_to_f32(d) * (float)(top < 0 ? -k : k);
+    follow(b, s, x, w, num_f16_to_f32(d), best);
+}
+
+#define ROUNDING 1e-9f // of the power of the elements: an error below it is nothing next to that of rounding scales
+
 uint16_t search_block(const struct search_block *b, const float x[256], const float w[256], int8_t scale[16],
                       int8_t level[256]) {
     struct subs s = {.n = 256 / b->sub_len};
+    const float power = search_nearest(&b->levels, x, w, 256, 0, NULL).error;
+    struct best best = {.error = power};
     size_t len = (size_t)b->sub_len;
+    float kept[KEPT], error = 0;
     for (int j = 0; j < s.n; j++) {
         struct search_fit f;
         s.scale[j] = search_scale(&b->levels, &b->effort, x + (size_t)j * len, w + (size_t)j * len, len, &f);
         s.square[j] = f.square;
+        error += f.error;
     }
-    float kept[KEPT], least = INFINITY;
-    uint16_t best = 0;
     propose(&s, b->least, b->most, kept);
-    memset(scale, 0, 16);
-    for (int k = 0; k < KEPT; k++) {
-        float d = kept[k];
-        for (int round = 0; round < 3; round++) {
-            int8_t trial[16];
-            uint16_t half = search_half(d);
-            float e = settle(b, &s, x, w, num_f16_to_f32(half), trial, &d);
-            if (!(e < least))
-                break;
-            least = e;
-            best = half;
-            memcpy(scale, trial, (size_t)s.n);
-        }
-    }
+    for (int k = 0; k < KEPT; k++)
+        follow(b, &s, x, w, kept[k], &best);
+    if (best.error > 0 && error < ROUNDING * power)
+        follow_product(b, &s, x, w, &best);
+    memcpy(scale, best.scale, sizeof best.scale);
     for (int j = 0; j < s.n; j++) {
         size_t at = (size_t)j * len;
-        search_nearest(&b->levels, x + at, w + at, len, num_f16_to_f32(best) * (float)scale[j], level + at);
+        search_nearest(&b->levels, x + at, w + at, len, num_f16_to_f32(best.half) * (float)scale[j], level + at);
     }
-    return best;
+    return best.half;
 }

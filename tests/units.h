@@ -13,5 +13,6 @@ UNIT(opt)
 UNIT(utf8)
 UNIT(pretok)
 UNIT(tok)
+UNIT(quant)
 UNIT(template)
 #undef UNIT
