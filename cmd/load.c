@@ -2,6 +2,7 @@
 // Opening models and sessions for commands. See cmd/load.h.
 #include "cmd/load.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -60,19 +61,32 @@ static uint64_t kernel_number(const char *path, const char *label) {
     return n;
 }
 
+static uint64_t group_number(const char *folder, const char *file, const char *label) {
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", folder, file);
+    return kernel_number(path, label);
+}
+
+uint64_t load_group_memory(const char *folder) {
+    static const char *const caches[] = {"\nactive_file ", "\ninactive_file "};
+    uint64_t limit = group_number(folder, "memory.max", ""), used = group_number(folder, "memory.current", "");
+    if (limit == UINT64_MAX || used == UINT64_MAX)
+        return UINT64_MAX;
+    for (size_t i = 0; i < ARRAY_LEN(caches); i++) {
+        uint64_t n = group_number(folder, "memory.stat", caches[i]);
+        used -= n == UINT64_MAX ? 0 : n < used ? n : used;
+    }
+    return limit > used ? limit - used : 0;
+}
+
 uint64_t load_free_memory(void) {
     uint64_t available = kernel_number("/proc/meminfo", "MemAvailable:");
     if (available == UINT64_MAX)
         available = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
     else
         available *= 1024;
-    uint64_t limit = kernel_number("/sys/fs/cgroup/memory.max", "");
-    uint64_t used = kernel_number("/sys/fs/cgroup/memory.current", "");
-    if (limit != UINT64_MAX && used != UINT64_MAX) {
-        uint64_t rest = limit > used ? limit - used : 0;
-        available = rest < available ? rest : available;
-    }
-    return available;
+    uint64_t group = load_group_memory("/sys/fs/cgroup");
+    return group < available ? group : available;
 }
 
 double load_seconds(void) {

@@ -22,5 +22,9 @@ struct session_params load_params(const struct settings *o, size_t n_ctx);
 // Bytes that a program can still take: what the system says is available, or a control group's limit.
 uint64_t load_free_memory(void);
 
+// What the limit of the control group in a folder of cgroup v2 leaves; UINT64_MAX without a limit. Cached files, such
+// as the model that was just read, count as free: the system drops them when memory is wanted.
+uint64_t load_group_memory(const char *folder);
+
 // Seconds of the monotonic clock.
 double load_seconds(void);
