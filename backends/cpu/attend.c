@@ -10,10 +10,10 @@ struct piece {
     uint32_t head[ATTEND_ROWS];
 };
 
-// Rows per piece: the whole group times several tokens where there are enough tokens to share out, else less.
+// Rows per piece: as many as fit, where there are enough for all threads; a group is split only when there are fewer KV
+// heads than threads, because each part reads the keys again.
 static uint32_t rows_per_piece(const struct cpu_backend *cpu, uint32_t rows, uint32_t kv_heads) {
-    uint32_t wanted = 2 * pool_size(cpu->pool);
-    uint32_t pieces_per_head = (wanted + kv_heads - 1) / kv_heads;
+    uint32_t pieces_per_head = (pool_size(cpu->pool) + kv_heads - 1) / kv_heads;
     uint32_t n = (rows + pieces_per_head - 1) / pieces_per_head;
     return n > ATTEND_ROWS ? ATTEND_ROWS : n;
 }

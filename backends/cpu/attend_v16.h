@@ -10,26 +10,59 @@
 
 #define TILE V16_TILE
 
-// q . k for TILE queries and TILE keys; out[i] receives the TILE scores of query i.
-INLINE void score_tile(const float *const q[TILE], const float *k, uint32_t dim, float *const out[TILE]) {
+// Sixteen elements of a page from element i on, as float32.
+typedef v16 page_reader(const void *page, size_t i);
+
+INLINE v16 read_page_f32(const void *page, size_t i) {
+    return v16_load((const float *)page + i);
+}
+
+INLINE v16 read_page_f16(const void *page, size_t i) {
+    return v16_load_f16((const uint16_t *)page + i);
+}
+
+// Elements of a page, the type asked at every call: for the few behind the last sixteen of a head.
+INLINE float page_element(const void *page, bool half, size_t i) {
+    return half ? num_f16_to_f32(((const uint16_t *)page)[i]) : ((const float *)page)[i];
+}
+
+// A page as the tiles read it.
+struct page {
+    const void *k, *v;
+    bool half; // half precision
+};
+
+// Adds the elements behind the last sixteen: 0 < n < 16 of them.
+INLINE v16 add_rest(v16 sum, const float *q, const struct page *p, size_t at, size_t n) {
+    float key[16] = {0};
+    for (size_t i = 0; i < n; i++)
+        key[i] = page_element(p->k, p->half, at + i);
+    return v16_pick((1u << n) - 1, v16_fma(v16_load_n(q, n), v16_load(key), sum), sum);
+}
+
+// q . k for TILE queries and the TILE keys from `key` on; out[i] receives the TILE scores of query i.
+INLINE void score_tile(page_reader *read, const float *const q[TILE], const struct page *p, size_t key, uint32_t dim,
+                       float *const out[TILE]) {
     v16 sum[TILE][TILE];
     UNROLL for (int i = 0; i < TILE * TILE; i++) sum[i / TILE][i % TILE] = v16_set1(0.0f);
     uint32_t d = 0;
-    for (; d + 16 <= dim; d += 16)
+    for (; d + 16 <= dim; d += 16) {
+        v16 keys[TILE];
+        UNROLL for (size_t j = 0; j < TILE; j++) keys[j] = read(p->k, (key + j) * dim + d);
         UNROLL for (int i = 0; i < TILE; i++) UNROLL for (int j = 0; j < TILE; j++) sum[i][j] =
-            v16_fma(v16_load(q[i] + d), v16_load(k + (size_t)j * dim + d), sum[i][j]);
+            v16_fma(v16_load(q[i] + d), keys[j], sum[i][j]);
+    }
     if (d < dim)
         for (int i = 0; i < TILE; i++)
-            for (int j = 0; j < TILE; j++) {
-                v16 s = v16_fma(v16_load_n(q[i] + d, dim - d), v16_load_n(k + (size_t)j * dim + d, dim - d), sum[i][j]);
-                sum[i][j] = v16_pick((1u << (dim - d)) - 1, s, sum[i][j]);
-            }
-    UNROLL for (int i = 0; i < TILE; i++) UNROLL for (int j = 0; j < TILE; j++) out[i][j] = sum16(sum[i][j]);
+            for (size_t j = 0; j < TILE; j++)
+                sum[i][j] = add_rest(sum[i][j], q[i] + d, p, (key + j) * dim + d, dim - d);
+    UNROLL for (int i = 0; i < TILE; i++) v16_sums(sum[i], out[i]);
 }
 
 // Scores of the rows r .. r + TILE - 1 with the keys of [lo, hi), and a few around them. The last row stands in for
 // rows that are not there.
-static void score_rows(const struct attend_job *j, const float *k, uint32_t r, uint32_t lo, uint32_t hi) {
+INLINE void score_rows(page_reader *read, const struct attend_job *j, const struct page *p, uint32_t r, uint32_t lo,
+                       uint32_t hi) {
     const float *q[TILE];
     float spare[TAPE_PAGE], *base[TILE], *out[TILE];
     for (uint32_t i = 0; i < TILE; i++) {
@@ -40,7 +73,7 @@ static void score_rows(const struct attend_job *j, const float *k, uint32_t r, u
     for (uint32_t key = lo / TILE * TILE; key < hi; key += TILE) {
         for (uint32_t i = 0; i < TILE; i++)
             out[i] = base[i] + key;
-        score_tile(q, k + (size_t)key * j->dim_k, j->dim_k, out);
+        score_tile(read, q, p, key, j->dim_k, out);
     }
 }
 
@@ -77,70 +110,58 @@ static void weigh_row(const struct attend_job *j, uint32_t r, float *m, float *s
     *s = sum16(sum);
 }
 
-// out[i][0..16 vectors) += weights of the keys [lo, hi) times their values, for `rows` rows.
-INLINE void value_block(const float *const *w, const float *v, size_t dim, uint32_t lo, uint32_t hi, float *const *out,
-                        int rows, int vectors) {
+// out[i][0..16 vectors) += weights of the keys [lo, hi) times their values from element d on, for `rows` rows.
+INLINE void value_block(page_reader *read, const float *const *w, const struct page *p, size_t dim, size_t d,
+                        uint32_t lo, uint32_t hi, float *const *out, int rows, int vectors) {
     v16 sum[TILE][TILE];
     UNROLL for (int i = 0; i < rows; i++) UNROLL for (int c = 0; c < vectors; c++) sum[i][c] =
-        v16_load(out[i] + 16 * c);
+        v16_load(out[i] + d + 16 * c);
     for (uint32_t key = lo; key < hi; key++)
-        UNROLL for (int i = 0; i < rows; i++) UNROLL for (int c = 0; c < vectors; c++) sum[i][c] =
-            v16_fma(v16_set1(w[i][key]), v16_load(v + key * dim + 16 * (size_t)c), sum[i][c]);
+        UNROLL for (int c = 0; c < vectors; c++) {
+            v16 value = read(p->v, key * dim + d + 16 * (size_t)c);
+            UNROLL for (int i = 0; i < rows; i++) sum[i][c] = v16_fma(v16_set1(w[i][key]), value, sum[i][c]);
+        }
     UNROLL for (int i = 0; i < rows; i++) UNROLL for (int c = 0; c < vectors; c++)
-        v16_store(out[i] + 16 * c, sum[i][c]);
+        v16_store(out[i] + d + 16 * c, sum[i][c]);
 }
 
 // The same for all of a head's dim values.
-INLINE void value_tile(const float *const *w, const float *v, uint32_t dim, uint32_t lo, uint32_t hi, float *const *out,
-                       int rows) {
-    float *at[TILE];
+INLINE void value_tile(page_reader *read, const float *const *w, const struct page *p, uint32_t dim, uint32_t lo,
+                       uint32_t hi, float *const *out, int rows) {
     uint32_t d = 0;
-    for (; d + 16 * TILE <= dim; d += 16 * TILE) {
-        for (int i = 0; i < rows; i++)
-            at[i] = out[i] + d;
-        value_block(w, v + d, dim, lo, hi, at, rows, TILE);
-    }
-    for (; d + 16 <= dim; d += 16) {
-        for (int i = 0; i < rows; i++)
-            at[i] = out[i] + d;
-        value_block(w, v + d, dim, lo, hi, at, rows, 1);
-    }
+    for (; d + 16 * TILE <= dim; d += 16 * TILE)
+        value_block(read, w, p, dim, d, lo, hi, out, rows, TILE);
+    for (; d + 16 <= dim; d += 16)
+        value_block(read, w, p, dim, d, lo, hi, out, rows, 1);
     for (; d < dim; d++)
         for (int i = 0; i < rows; i++)
             for (uint32_t key = lo; key < hi; key++)
-                out[i][d] = num_fma(w[i][key], v[(size_t)key * dim + d], out[i][d]);
-}
-
-static void value_all(const float *const *w, const float *v, uint32_t dim, uint32_t lo, uint32_t hi,
-                      float *const *out) {
-    value_tile(w, v, dim, lo, hi, out, TILE);
-}
-
-static void value_one(const float *w, const float *v, uint32_t dim, uint32_t lo, uint32_t hi, float *out) {
-    value_tile(&w, v, dim, lo, hi, &out, 1);
+                out[i][d] = num_fma(w[i][key], page_element(p->v, p->half, (size_t)key * dim + d), out[i][d]);
 }
 
 // The page's values of the rows r .. r + TILE - 1: the keys that all of them see in one go, the others row by row, each
 // row in ascending order. Unseen keys are left out and not multiplied by 0, because their memory may hold anything.
-static void value_rows(const struct attend_job *j, const float *v, uint32_t r, float *page) {
+// The last row stands in for rows that are not there, with results that nobody reads.
+INLINE void value_rows(page_reader *read, const struct attend_job *j, const struct page *p, uint32_t r, float *page) {
     const float *w[TILE];
     float *out[TILE];
     uint32_t n = j->rows - r < TILE ? j->rows - r : TILE, begin = 0, end = TAPE_PAGE;
-    memset(page, 0, (size_t)n * j->dim_v * sizeof *page);
-    for (uint32_t i = 0; i < n; i++) {
-        w[i] = j->scores + (size_t)(r + i) * TAPE_PAGE;
+    memset(page, 0, (size_t)TILE * j->dim_v * sizeof *page);
+    for (uint32_t i = 0; i < TILE; i++) {
+        uint32_t row = r + (i < n ? i : n - 1);
+        w[i] = j->scores + (size_t)row * TAPE_PAGE;
         out[i] = page + (size_t)i * j->dim_v;
-        begin = j->lo[r + i] > begin ? j->lo[r + i] : begin;
-        end = j->hi[r + i] < end ? j->hi[r + i] : end;
+        begin = j->lo[row] > begin ? j->lo[row] : begin;
+        end = j->hi[row] < end ? j->hi[row] : end;
     }
-    bool common = n == TILE && begin < end;
+    bool common = n > 1 && begin < end;
     for (uint32_t i = 0; i < n; i++)
-        value_one(w[i], v, j->dim_v, j->lo[r + i], common ? begin : j->hi[r + i], out[i]);
+        value_tile(read, &w[i], p, j->dim_v, j->lo[r + i], common ? begin : j->hi[r + i], &out[i], 1);
     if (!common)
         return;
-    value_all(w, v, j->dim_v, begin, end, out);
+    value_tile(read, w, p, j->dim_v, begin, end, out, TILE);
     for (uint32_t i = 0; i < n; i++)
-        value_one(w[i], v, j->dim_v, end, j->hi[r + i], out[i]);
+        value_tile(read, &w[i], p, j->dim_v, end, j->hi[r + i], &out[i], 1);
 }
 
 static void merge_row(const struct attend_job *j, uint32_t r, float m, float s, const float *page) {
@@ -155,32 +176,38 @@ static void merge_row(const struct attend_job *j, uint32_t r, float m, float s, 
     j->m[r] = top;
 }
 
-// Keys lo .. hi - 1 of a page as float32, in place or widened into `out`.
-static const float *widen(const void *page, enum kv_type type, uint32_t dim, uint32_t lo, uint32_t hi, float *out) {
-    const uint16_t *h = page;
-    if (type == KV_F32)
-        return page;
+// Keys lo .. hi - 1 of a page in half precision, widened into their places in `out`.
+static const float *widen(const uint16_t *page, uint32_t dim, uint32_t lo, uint32_t hi, float *out) {
     size_t i = (size_t)lo * dim, end = (size_t)hi * dim;
     for (; i + 16 <= end; i += 16)
-        v16_store(out + i, v16_load_f16(h + i));
+        v16_store(out + i, v16_load_f16(page + i));
     for (; i < end; i++)
-        out[i] = num_f16_to_f32(h[i]);
+        out[i] = num_f16_to_f32(page[i]);
     return out;
 }
 
 // The rows r .. r + TILE - 1 against the page.
-static void attend_rows(const struct attend_job *j, const float *k, const float *v, uint32_t r, uint32_t lo,
+INLINE void attend_rows(page_reader *read, const struct attend_job *j, const struct page *p, uint32_t r, uint32_t lo,
                         uint32_t hi, float *page) {
     uint32_t n = j->rows - r < TILE ? j->rows - r : TILE;
     float m[TILE] = {0}, s[TILE] = {0};
-    score_rows(j, k, r, lo, hi);
+    score_rows(read, j, p, r, lo, hi);
     for (uint32_t i = 0; i < n; i++)
         if (j->lo[r + i] < j->hi[r + i])
             weigh_row(j, r + i, &m[i], &s[i]);
-    value_rows(j, v, r, page);
+    value_rows(read, j, p, r, page);
     for (uint32_t i = 0; i < n; i++)
         if (j->lo[r + i] < j->hi[r + i])
             merge_row(j, r + i, m[i], s[i], page + (size_t)i * j->dim_v);
+}
+
+static void attend_half(const struct attend_job *j, const struct page *p, uint32_t lo, uint32_t hi, float *page) {
+    attend_rows(read_page_f16, j, p, 0, lo, hi, page);
+}
+
+static void attend_full(const struct attend_job *j, const struct page *p, uint32_t lo, uint32_t hi, float *page) {
+    for (uint32_t r = 0; r < j->rows; r += TILE)
+        attend_rows(read_page_f32, j, p, r, lo, hi, page);
 }
 
 static void attend(const struct attend_job *j) {
@@ -194,11 +221,17 @@ static void attend(const struct attend_job *j) {
     }
     if (lo >= hi)
         return;
-    // Tiles of keys may reach past hi; the page has 64.
-    const float *k = widen(j->k, j->type, j->dim_k, lo / TILE * TILE, (hi + TILE - 1) / TILE * TILE, j->k32);
-    const float *v = widen(j->v, j->type, j->dim_v, lo, hi, j->v32);
-    for (uint32_t r = 0; r < j->rows; r += TILE)
-        attend_rows(j, k, v, r, lo, hi, page);
+    struct page p = {j->k, j->v, j->type == KV_F16};
+    if (p.half && j->rows <= TILE) {
+        attend_half(j, &p, lo, hi, page);
+        return;
+    }
+    if (p.half) { // tiles of keys may reach past hi; the page has 64
+        p.k = widen(j->k, j->dim_k, lo / TILE * TILE, (hi + TILE - 1) / TILE * TILE, j->k32);
+        p.v = widen(j->v, j->dim_v, lo, hi, j->v32);
+        p.half = false;
+    }
+    attend_full(j, &p, lo, hi, page);
 }
 
 #undef TILE

@@ -146,3 +146,9 @@ INLINE float sum8(__m256 a) {
 INLINE __m256 v16_halves(v16 a) {
     return _mm256_add_ps(a.low, a.high);
 }
+
+// V16_TILE sums, each by the tree of quant_sum16.
+INLINE void v16_sums(const v16 a[V16_TILE], float *out) {
+    out[0] = sum8(v16_halves(a[0]));
+    out[1] = sum8(v16_halves(a[1]));
+}

@@ -123,3 +123,15 @@ INLINE float sum8(__m256 a) {
 INLINE __m256 v16_halves(v16 a) {
     return _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
 }
+
+// V16_TILE sums, each by the tree of quant_sum16.
+INLINE void v16_sums(const v16 a[V16_TILE], float *out) {
+    __m256 x = _mm256_add_ps(_mm256_permute2f128_ps(v16_halves(a[0]), v16_halves(a[1]), 0x20),
+                             _mm256_permute2f128_ps(v16_halves(a[0]), v16_halves(a[1]), 0x31));
+    __m256 y = _mm256_add_ps(_mm256_permute2f128_ps(v16_halves(a[2]), v16_halves(a[3]), 0x20),
+                             _mm256_permute2f128_ps(v16_halves(a[2]), v16_halves(a[3]), 0x31));
+    __m256 z = _mm256_add_ps(_mm256_shuffle_ps(x, y, 0x44), _mm256_shuffle_ps(x, y, 0xee)); // 0 0 2 2 | 1 1 3 3
+    z = _mm256_add_ps(z, _mm256_movehdup_ps(z));
+    __m128 low = _mm256_castps256_ps128(z), high = _mm256_extractf128_ps(z, 1);
+    _mm_storeu_ps(out, _mm_shuffle_ps(_mm_unpacklo_ps(low, high), _mm_unpackhi_ps(low, high), 0x44));
+}
