@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The rules of the mixes: RULE(mixes, kinds of tensors, conditions that must all hold, format). The first rule that
 // fits a tensor decides; a tensor without one gets the format of most tensors. No include guard: a list, included with
 // RULE and the names below defined. Source: the mixes of llama.cpp, whose files these names stand for.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The types that `pith quantize` takes: MIX(symbol, name, format of most tensors, general.file_type). No include guard:
 // a list, included with MIX defined. Where a name is that of a format too, --pure takes the format instead.
 MIX(F32, "F32", "F32", 0)
