@@ -293,6 +293,81 @@ static void test_spm(void) {
     close_opened(&o);
 }
 
+static const unsigned char map[] = {
+    // A trie of 104 nodes that replaces "A" by "ab": the root's base is 0, 'A' is node 65, its leaf stands at 65 ^ 2.
+    104 * 4 % 256,
+    104 * 4 / 256,
+    0,
+    0,
+};
+
+static size_t write_map(unsigned char *out) {
+    memset(out, 0, 4 + 104 * 4 + 4);
+    memcpy(out, map, sizeof map);
+    unsigned char *nodes = out + 4;
+    uint32_t child = 2u << 10 | 0x100 | 'A', leaf = 0x80000000u | 1;
+    for (unsigned i = 0; i < 4; i++) {
+        nodes[65 * 4 + i] = (unsigned char)(child >> 8 * i);
+        nodes[(65 ^ 2) * 4 + i] = (unsigned char)(leaf >> 8 * i);
+    }
+    memcpy(out + 4 + 104 * 4, "\0ab", 4);
+    return 4 + 104 * 4 + 4;
+}
+
+static bool open_unigram(struct opened *o, const void *bytes, size_t size) {
+    struct vocabulary v = {.kind = "t5"};
+    struct gguf_writer w = {0};
+    add(&v, "<pad>", TOK_CONTROL, 0); // 0
+    add(&v, "</s>", TOK_CONTROL, 0);
+    add(&v, "<unk>", TOK_UNKNOWN, 0);
+    add(&v, MARK, TOK_NORMAL, -2); // 3
+    add(&v, "a", TOK_NORMAL, -3);
+    add(&v, "b", TOK_NORMAL, -3);
+    add(&v, "ab", TOK_NORMAL, -5);        // 6
+    add(&v, MARK "a", TOK_NORMAL, -3.5f); // 7
+    add(&v, "bbbbbb", TOK_NORMAL, -4);    // 8
+    add(&v, "aabbaa", TOK_UNUSED, -1);    // 9
+    write_vocabulary(&w, &v);
+    gguf_write_bool(&w, KEY("add_space_prefix"), true);
+    gguf_write_bool(&w, KEY("remove_extra_whitespaces"), true);
+    if (size)
+        gguf_write_array(&w, KEY("precompiled_charsmap"), GGUF_U8, size, bytes, size);
+    forget(&v);
+    return open_written(o, &w);
+}
+
+static void test_unigram(void) {
+    struct opened o;
+    unsigned char bytes[600];
+    size_t size = write_map(bytes);
+    test_case("tok: Unigram takes the best sum of scores, one unknown for several, spaces as the flags say");
+    if (CHECK_CALL(open_unigram(&o, bytes, size), &o.e)) {
+        check_ids(&o, "", false, true, "1");
+        check_ids(&o, "  ", false, false, "");
+        check_ids(&o, "ab", false, true, "7 5 1");
+        check_ids(&o, " ab  aab ", false, false, "7 5 7 6");
+        check_ids(&o, "Ax", false, false, "7 5 2");
+        check_ids(&o, "xy\xFFz", false, false, "3 2");
+        check_ids(&o, "bbbbbbb", false, false, "3 5 8");
+        check_ids(&o, "aabbaa", false, false, "3 9");
+        check_ids(&o, "a</s>", true, false, "7 1");
+    }
+    close_opened(&o);
+    test_case("tok: a character map that does not fit is refused, one that points nowhere does nothing");
+    bytes[1] = 2;
+    CHECK_FAILS(open_unigram(&o, bytes, size), &o.e, ERR_INPUT, "precompiled_charsmap");
+    close_opened(&o);
+    CHECK_FAILS(open_unigram(&o, bytes, 3), &o.e, ERR_INPUT, "precompiled_charsmap");
+    close_opened(&o);
+    write_map(bytes);
+    memset(bytes + 4 + 65 * 4, 0xFF, 3);
+    bytes[4 + 65 * 4] = 'A';
+    bytes[4 + 65 * 4 + 3] = 0x7F;
+    if (CHECK_CALL(open_unigram(&o, bytes, size), &o.e))
+        check_ids(&o, "A", false, false, "3 2");
+    close_opened(&o);
+}
+
 // A long piece goes another way than a short one: pieces around the border and far above give the ids that merging
 // "the lowest rank, leftmost first" step by step gives, here known in closed form.
 static void test_long(void) {
@@ -433,6 +508,7 @@ void unit_tok(void) {
     test_round_trip();
     test_stream();
     test_spm();
+    test_unigram();
     test_long();
     test_overlap();
     test_hostile();

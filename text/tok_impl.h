@@ -79,6 +79,19 @@ struct tok_special {
     bool runs_only[256]; // those that begin with this byte twice consist of nothing else
 };
 
+// Unigram: the map that makes texts plain, and which lengths the tokens have that begin with certain bytes.
+struct tok_unigram {
+    const uint8_t *nodes; // [n_nodes] little-endian words of a trie
+    uint32_t n_nodes;
+    const char *replacements; // [n_replacements] strings, each with a 0 behind
+    size_t n_replacements;
+    uint64_t *lens;         // [65536] by a hash of the first bytes: bit L for a token of L bytes; bit 0 for the longer
+    uint32_t long_lens[16]; // lengths of 64 and more, ascending
+    unsigned n_long;
+    double unknown;    // the score of a character that is no token
+    bool joins_spaces; // of several spaces one is kept, and none at the ends
+};
+
 enum tok_flag { TOK_ADD_BOS = 1, TOK_ADD_EOS = 2, TOK_SPACE_PREFIX = 4 };
 
 // Ids that keys of the file name.
@@ -130,6 +143,7 @@ struct tokenizer {
     int32_t byte_ids[256];     // the tokens that stand for single bytes, -1 where there is none
     bool lower, strip_accents; // WordPiece
     uint8_t joins[32];         // SentencePiece: bit set of bytes that a token has before a word mark
+    struct tok_unigram unigram;
 };
 
 // The state of one call of tok_encode, on its stack; `merge` grows and is freed at its end.
@@ -139,6 +153,7 @@ struct tok_work {
     struct ids *out;
     struct merge merge;
     struct buf text;        // a piece in the spelling of the vocabulary
+    struct buf lattice;     // Unigram: the best way to every place of a word
     struct tok_word *words; // ids of words seen before, or NULL
     struct err *e;
 };
@@ -172,8 +187,15 @@ void tok_bpe_piece(const struct tokenizer *t, int32_t id, struct buf *out);
 bool tok_mark_spaces(struct tok_work *w, const char *text, size_t len);
 void tok_find_bytes(struct tokenizer *t);
 size_t tok_symbol_len(const char *text, size_t len);
+// Cuts a text with word marks where no token reaches across, and calls `word` for what lies between, with its number of
+// characters. tok_find_joins prepares it.
+typedef bool tok_word_fn(struct tok_work *w, const char *word, size_t len, size_t n_symbols);
+bool tok_each_word(struct tok_work *w, const char *text, size_t len, tok_word_fn *word);
+void tok_find_joins(struct tokenizer *t);
 bool tok_spm_open(struct tokenizer *t, const struct gguf *g, struct err *e);
 bool tok_spm_encode(struct tok_work *w, const char *text, size_t len, bool first);
 void tok_spm_piece(const struct tokenizer *t, int32_t id, struct buf *out);
 bool tok_wpm_open(struct tokenizer *t, const struct gguf *g, struct err *e);
 bool tok_wpm_encode(struct tok_work *w, const char *text, size_t len, bool first);
+bool tok_unigram_open(struct tokenizer *t, const struct gguf *g, struct err *e);
+bool tok_unigram_encode(struct tok_work *w, const char *text, size_t len, bool first);

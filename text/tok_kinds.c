@@ -28,6 +28,12 @@ static const struct tok_kind_row rows[] = {
                      [TOK_PAD] = 0, [TOK_MASK] = 103},
         .open = tok_wpm_open, .encode = tok_wpm_encode, .piece = tok_spm_piece,
     },
+    {
+        .name = "t5", .flags = TOK_ADD_EOS, .drops_space = true,
+        .defaults = {[TOK_BOS] = -1, [TOK_EOS] = 1, [TOK_EOT] = -1, [TOK_EOM] = -1, [TOK_UNK] = 2, [TOK_SEP] = -1,
+                     [TOK_PAD] = 0, [TOK_MASK] = -1},
+        .open = tok_unigram_open, .encode = tok_unigram_encode, .piece = tok_spm_piece,
+    },
 };
 // clang-format on
 

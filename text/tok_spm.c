@@ -24,7 +24,7 @@ void tok_find_bytes(struct tokenizer *t) {
 }
 
 // Notes the bytes that some token has directly before a word mark.
-static void find_joins(struct tokenizer *t) {
+void tok_find_joins(struct tokenizer *t) {
     for (uint32_t id = 0; id < t->texts.n; id++) {
         struct str s = tok_text_at(&t->texts, id);
         const char *end = s.ptr + s.len;
@@ -41,7 +41,7 @@ bool tok_spm_open(struct tokenizer *t, const struct gguf *g, struct err *e) {
     (void)g;
     (void)e;
     tok_find_bytes(t);
-    find_joins(t);
+    tok_find_joins(t);
     return true;
 }
 
@@ -117,12 +117,12 @@ static bool may_cut(const struct tokenizer *t, const char *text, size_t at, size
            !(before == MARK_LEN && is_mark(text + at - MARK_LEN, MARK_LEN));
 }
 
-static bool encode_marked(struct tok_work *w, const char *text, size_t len) {
+bool tok_each_word(struct tok_work *w, const char *text, size_t len, tok_word_fn *word) {
     size_t begin = 0, n_symbols = 0, before = 0;
     for (size_t at = 0, n; at < len; at += n) {
         n = tok_symbol_len(text + at, len - at);
         if (at > begin && may_cut(w->t, text, at, n, before)) {
-            if (!encode_word(w, text + begin, at - begin, n_symbols))
+            if (!word(w, text + begin, at - begin, n_symbols))
                 return false;
             begin = at;
             n_symbols = 0;
@@ -130,7 +130,7 @@ static bool encode_marked(struct tok_work *w, const char *text, size_t len) {
         n_symbols++;
         before = n;
     }
-    return encode_word(w, text + begin, len - begin, n_symbols);
+    return word(w, text + begin, len - begin, n_symbols);
 }
 
 bool tok_mark_spaces(struct tok_work *w, const char *text, size_t len) {
@@ -149,7 +149,7 @@ bool tok_spm_encode(struct tok_work *w, const char *text, size_t len, bool first
     w->text.len = 0;
     if (first && w->t->flags & TOK_SPACE_PREFIX)
         buf_append(&w->text, MARK, MARK_LEN);
-    return tok_mark_spaces(w, text, len) && encode_marked(w, w->text.ptr, w->text.len);
+    return tok_mark_spaces(w, text, len) && tok_each_word(w, w->text.ptr, w->text.len, encode_word);
 }
 
 void tok_spm_piece(const struct tokenizer *t, int32_t id, struct buf *out) {

@@ -97,6 +97,7 @@ bool tok_encode(const struct tokenizer *t, const struct tok_input *in, struct id
         ids_push(ids, t->named[TOK_EOS]);
     merge_free(&w.merge);
     buf_free(&w.text);
+    buf_free(&w.lattice);
     free(w.words);
     return (ok && !ids->failed) || err_memory(e, in->len, "tokenizing");
 }

@@ -7,6 +7,7 @@
 
 // The general categories, in the order of scripts/unicode-tables.py. Control characters that are white space have a
 // class of their own, so that \s too is a set of classes.
+// clang-format off
 enum uni_class {
     UNI_LU, UNI_LL, UNI_LT, UNI_LM, UNI_LO,
     UNI_MN, UNI_MC, UNI_ME,
@@ -17,6 +18,7 @@ enum uni_class {
     UNI_CC, UNI_CF, UNI_CS, UNI_CO, UNI_CN,
     UNI_CW, // white space among Cc
 };
+// clang-format on
 
 #define UNI_BIT(class) (1u << (class))
 #define UNI_SET(first, last) ((2u << (last)) - (1u << (first)))
