@@ -31,7 +31,7 @@ struct run {
     struct sampler *sampler;
     struct sample_params sample;
     struct answer answer;
-    struct buf path, message, template;
+    struct buf path, message, system, template;
     struct ids ids; // prompt and answer
     size_t n_prompt;
     uint32_t n_ctx;
@@ -59,11 +59,16 @@ static bool read_arguments(struct run *r, struct err *e) {
         ERR_IF(utf8_valid_prefix(o->stops.ptr[i], strlen(o->stops.ptr[i])) < strlen(o->stops.ptr[i]), e, ERR_USAGE,
                "--stop: expected valid UTF-8");
     if (o->system) {
-        size_t n = strlen(o->system);
-        ERR_IF(utf8_valid_prefix(o->system, n) < n, e, ERR_INPUT, "--system: invalid UTF-8 at offset %zu",
-               utf8_valid_prefix(o->system, n));
+        buf_str(&r->system, o->system);
+        if (r->system.failed)
+            return err_memory(e, strlen(o->system), "--system");
+        ERR_FORWARD(input_check_text(&r->system, "--system", o->lossy, e));
     }
-    return !o->template || file_read(o->template, &r->template, e);
+    if (!o->template)
+        return true;
+    ERR_FORWARD(file_read(o->template, &r->template, e));
+    ERR_IF(!r->template.len, e, ERR_INPUT, "--template %s: the file is empty", o->template);
+    return true;
 }
 
 static struct str template_of(const struct run *r) {
@@ -95,7 +100,7 @@ static bool encode_chat(struct run *r, struct str template, struct err *e) {
     struct chat_turn turns[2];
     size_t n = 0;
     if (r->o->system)
-        turns[n++] = (struct chat_turn){"system", {r->o->system, strlen(r->o->system)}};
+        turns[n++] = (struct chat_turn){"system", {r->system.ptr, r->system.len}};
     turns[n++] = (struct chat_turn){"user", {r->message.ptr, r->message.len}};
     struct chat_text rendered = {0};
     const struct opt_time *t = &r->o->now;
@@ -271,6 +276,7 @@ static void run_free(struct run *r) {
     ids_free(&r->ids);
     buf_free(&r->path);
     buf_free(&r->message);
+    buf_free(&r->system);
     buf_free(&r->template);
 }
 

@@ -100,6 +100,17 @@ printf 'a\000b\377g' | raw --lossy # a b U+FFFD g: 3 + 3 bytes
 expect_tokens 6
 out 'h'
 
+case_ "the system turn is text too"
+run pith -m "$CHAIN" -s "$(printf 'a\377')" x </dev/null
+refused 3 '--system: invalid UTF-8 at offset 1'
+run pith -m "$CHAIN" --lossy -s "$(printf 'a\377')" x </dev/null
+status 0
+out 'OK: \303\251~!\n'
+
+case_ "an empty template file is refused, not taken for none"
+run pith -m "$CHAIN" --template "$T/empty" x </dev/null
+refused 3 "--template $T/empty: the file is empty"
+
 case_ "a missing file is named"
 run pith -m "$CHAIN" -f "$T/nowhere" x </dev/null
 refused 3 "$T/nowhere: no such file"
