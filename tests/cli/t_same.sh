@@ -60,3 +60,10 @@ run pith logits -m "$RANDOM_MODEL" --ids 1,x -o "$T/x"
 refused 2 '--ids'
 run pith logits -m "$RANDOM_MODEL" -o "$T/x"
 refused 2 '--ids'
+
+case_ "logits are not written over the model"
+cp "$RANDOM_MODEL" "$T/copy.gguf"
+ln -s copy.gguf "$T/link.gguf"
+run pith logits -m "$T/copy.gguf" --ids 1 -o "$T/link.gguf"
+refused 2 '--output'
+check "the model changed" cmp "$RANDOM_MODEL" "$T/copy.gguf"
