@@ -22,7 +22,7 @@ void quant_read_iq1_m(const void *block, struct quant_block256 *out) {
     for (int j = 0; j < 16; j++)
         out->scale[j] = (int8_t)(2 * (b->scales[j / 4] >> 3 * (j % 4) & 7) + 1);
     for (int g = 0; g < 32; g++) {
-        unsigned high = b->qh[g / 2] >> g % 2 * 4;
+        unsigned high = (unsigned)b->qh[g / 2] >> g % 2 * 4;
         grid_read_iq1(grid_iq1[b->qs[g] | (high & 7) << 8], high & 8 ? -1 : 1, out->q + 8 * g);
     }
 }
