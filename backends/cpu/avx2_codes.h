@@ -5,8 +5,9 @@
 
 #include "backends/cpu/v16_avx2.h"
 #include "quant/blocks.h"
+#include "quant/grids.h"
 
-// Formats of 32 elements: the block at b. Codes are unsigned, those of Q8_0 signed.
+// Formats of 32 elements: the block at b. Codes are unsigned, those of Q8_0 and IQ4_NL signed.
 typedef __m256i codes32_reader(const char *b);
 // Formats of 256 elements: elements 32 c .. 32 c + 31 of the block at b.
 typedef __m256i codes256_reader(const char *b, int c);
@@ -47,9 +48,26 @@ INLINE __m256i codes_q8_0(const char *b) {
     return _mm256_loadu_si256((const void *)(b + offsetof(struct block_q8_0, qs)));
 }
 
+INLINE __m256i codes_iq4_nl(const char *b) {
+    const __m256i levels = _mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)grid_nonlinear));
+    return _mm256_shuffle_epi8(levels, nibbles(b + offsetof(struct block_iq4_nl, qs)));
+}
+
 INLINE __m256i codes_q4_k(const char *b, int c) {
     __m256i v = _mm256_loadu_si256((const void *)(b + offsetof(struct block_q4_k, qs) + 32 * (c / 2)));
     return _mm256_and_si256(c % 2 ? _mm256_srli_epi16(v, 4) : v, _mm256_set1_epi8(15));
+}
+
+// Q5_K begins like Q4_K, so what reads the scales and minimums of the one reads those of the other.
+static_assert(offsetof(struct block_q5_k, dmin) == offsetof(struct block_q4_k, dmin), "q5_k");
+static_assert(offsetof(struct block_q5_k, scales) == offsetof(struct block_q4_k, scales), "q5_k");
+
+INLINE __m256i codes_q5_k(const char *b, int c) {
+    __m256i low = _mm256_loadu_si256((const void *)(b + offsetof(struct block_q5_k, qs) + 32 * (c / 2)));
+    __m256i high = _mm256_loadu_si256((const void *)(b + offsetof(struct block_q5_k, qh)));
+    low = _mm256_and_si256(c % 2 ? _mm256_srli_epi16(low, 4) : low, _mm256_set1_epi8(15));
+    high = c < 4 ? _mm256_slli_epi16(high, 4 - c) : _mm256_srli_epi16(high, c - 4);
+    return _mm256_or_si256(low, _mm256_and_si256(high, _mm256_set1_epi8(16)));
 }
 
 INLINE __m256i codes_q6_k(const char *b, int c) {

@@ -149,6 +149,10 @@ static void dot_q8_0(const struct dot_job *j) {
     dot32((struct format32){codes_q8_0, sizeof(struct block_q8_0), -1, false, true}, j);
 }
 
+static void dot_iq4_nl(const struct dot_job *j) {
+    dot32((struct format32){codes_iq4_nl, sizeof(struct block_iq4_nl), -1, false, true}, j);
+}
+
 struct format256 {
     codes256_reader *codes;
     __m128i (*scales)(const char *b);
@@ -310,6 +314,12 @@ static void dot_q4_k(const struct dot_job *j) {
            j);
 }
 
+static void dot_q5_k(const struct dot_job *j) {
+    dot256((struct format256){codes_q5_k, scales_q4_k, mins_q4_k, sizeof(struct block_q5_k),
+                              offsetof(struct block_q5_k, d), offsetof(struct block_q5_k, dmin), -1},
+           j);
+}
+
 static void dot_q6_k(const struct dot_job *j) {
     dot256((struct format256){codes_q6_k, scales_q6_k, NULL, sizeof(struct block_q6_k), offsetof(struct block_q6_k, d),
                               0, 5},
@@ -409,5 +419,7 @@ void avx2_fill_dot(struct kernels *k) {
     k->dot[QUANT_q5_1] = dot_q5_1;
     k->dot[QUANT_q8_0] = dot_q8_0;
     k->dot[QUANT_q4_k] = dot_q4_k;
+    k->dot[QUANT_q5_k] = dot_q5_k;
     k->dot[QUANT_q6_k] = dot_q6_k;
+    k->dot[QUANT_iq4_nl] = dot_iq4_nl;
 }

@@ -5,6 +5,7 @@
 
 #include "backends/cpu/v16_avx512.h"
 #include "quant/blocks.h"
+#include "quant/grids.h"
 
 // Formats of 32 elements: two blocks, at b and behind it.
 typedef __m512i codes32_reader(const char *b);
@@ -53,11 +54,37 @@ INLINE __m512i codes_q8_0(const char *b) {
     return _mm512_xor_si512(_mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1), _mm512_set1_epi8(-128));
 }
 
+INLINE __m512i codes_iq4_nl(const char *b) {
+    __m512i v = nibbles_of_two(b + offsetof(struct block_iq4_nl, qs), sizeof(struct block_iq4_nl));
+    const __m512i levels = _mm512_broadcast_i32x4(_mm_loadu_si128((const void *)grid_nonlinear));
+    return _mm512_xor_si512(_mm512_shuffle_epi8(levels, v), _mm512_set1_epi8(-128));
+}
+
 INLINE __m512i codes_q4_k(const char *b, int c) {
     const void *run = b + offsetof(struct block_q4_k, qs) + 32 * c;
     __m512i v = _mm512_broadcast_i64x4(_mm256_loadu_si256(run));
     v = _mm512_mask_srli_epi16(v, 0xffff0000, v, 4);
     return _mm512_and_si512(v, _mm512_set1_epi8(15));
+}
+
+// Q5_K begins like Q4_K, so what reads the scales and minimums of the one reads those of the other.
+static_assert(offsetof(struct block_q5_k, dmin) == offsetof(struct block_q4_k, dmin), "q5_k");
+static_assert(offsetof(struct block_q5_k, scales) == offsetof(struct block_q4_k, scales), "q5_k");
+
+INLINE __m512i codes_q5_k(const char *b, int c) {
+    const void *run = b + offsetof(struct block_q5_k, qs) + 32 * c, *qh = b + offsetof(struct block_q5_k, qh);
+    __m512i low = _mm512_broadcast_i64x4(_mm256_loadu_si256(run));
+    low = _mm512_and_si512(_mm512_mask_srli_epi16(low, 0xffff0000, low, 4), _mm512_set1_epi8(15));
+    // Bits 2 c and 2 c + 1 of the two halves go to bit 4.
+    __m512i high = _mm512_broadcast_i64x4(_mm256_loadu_si256(qh));
+    const long long left = 4 - 2 * c, right = 2 * c - 4;
+    if (c < 2)
+        high =
+            _mm512_sllv_epi64(high, _mm512_setr_epi64(left, left, left, left, left - 1, left - 1, left - 1, left - 1));
+    else
+        high = _mm512_srlv_epi64(
+            high, _mm512_setr_epi64(right, right, right, right, right + 1, right + 1, right + 1, right + 1));
+    return _mm512_ternarylogic_epi64(low, high, _mm512_set1_epi8(16), 0xf8); // low | (high & 16)
 }
 
 INLINE __m512i codes_q6_k(const char *b, int c) {

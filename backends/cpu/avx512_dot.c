@@ -143,6 +143,10 @@ static void dot_q8_0(const struct dot_job *j) {
     dot32((struct format32){codes_q8_0, sizeof(struct block_q8_0), 7, false}, j);
 }
 
+static void dot_iq4_nl(const struct dot_job *j) {
+    dot32((struct format32){codes_iq4_nl, sizeof(struct block_iq4_nl), 7, false}, j);
+}
+
 // Four vectors of 16 lanes to four sums.
 INLINE __m128i int_sums_of_four(__m512i a, __m512i b, __m512i c, __m512i d) {
     __m512i x = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
@@ -287,6 +291,10 @@ static void dot_q4_k(const struct dot_job *j) {
     dot256((struct format256){codes_q4_k, heads_q4_k, sizeof(struct block_q4_k), 2, true}, j);
 }
 
+static void dot_q5_k(const struct dot_job *j) {
+    dot256((struct format256){codes_q5_k, heads_q4_k, sizeof(struct block_q5_k), 2, true}, j);
+}
+
 static void dot_q6_k(const struct dot_job *j) {
     dot256((struct format256){codes_q6_k, heads_q6_k, sizeof(struct block_q6_k), 4, false}, j);
 }
@@ -371,5 +379,7 @@ void avx512_fill_dot(struct kernels *k) {
     k->dot[QUANT_q5_1] = dot_q5_1;
     k->dot[QUANT_q8_0] = dot_q8_0;
     k->dot[QUANT_q4_k] = dot_q4_k;
+    k->dot[QUANT_q5_k] = dot_q5_k;
     k->dot[QUANT_q6_k] = dot_q6_k;
+    k->dot[QUANT_iq4_nl] = dot_iq4_nl;
 }

@@ -262,6 +262,10 @@ static void gemm_q8_0(const struct dot_job *j) {
     gemm32((struct format32){codes_q8_0, sizeof(struct block_q8_0), 128, false}, j);
 }
 
+static void gemm_iq4_nl(const struct dot_job *j) {
+    gemm32((struct format32){codes_iq4_nl, sizeof(struct block_iq4_nl), 128, false}, j);
+}
+
 struct format256 {
     codes256_reader *codes;
     __m128i (*scales)(const char *b);
@@ -391,6 +395,13 @@ static void gemm_q4_k(const struct dot_job *j) {
     gemm256_32_min(j);
 }
 
+static void gemm_q5_k(const struct dot_job *j) {
+    unpack256((struct format256){codes_q5_k, scales_q4_k, mins_q4_k, sizeof(struct block_q5_k),
+                                 offsetof(struct block_q5_k, d), offsetof(struct block_q5_k, dmin), 0, 32},
+              j);
+    gemm256_32_min(j);
+}
+
 static void gemm_q6_k(const struct dot_job *j) {
     unpack256((struct format256){codes_q6_k, scales_q6_k, NULL, sizeof(struct block_q6_k),
                                  offsetof(struct block_q6_k, d), 0, 32, 16},
@@ -407,5 +418,7 @@ void avx512_fill_gemm(struct kernels *k) {
     k->gemm[QUANT_q5_1] = gemm_q5_1;
     k->gemm[QUANT_q8_0] = gemm_q8_0;
     k->gemm[QUANT_q4_k] = gemm_q4_k;
+    k->gemm[QUANT_q5_k] = gemm_q5_k;
     k->gemm[QUANT_q6_k] = gemm_q6_k;
+    k->gemm[QUANT_iq4_nl] = gemm_iq4_nl;
 }
