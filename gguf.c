@@ -542,11 +542,12 @@ static bool merge(struct gguf **parts, const struct split *s, struct err *e) {
 
 // Takes g, a part; *out is the whole.
 static bool join(struct gguf **out, struct gguf *g, const struct split *s, struct err *e) {
+    *out = NULL;
     struct parts_name name = {0};
     bool named = parts_parse(g->path, &name) && name.number == s->number + 1 && name.count == s->count;
     struct gguf **parts = calloc(s->count, sizeof *parts);
-    bool ok = parts != NULL;
-    if (!ok) {
+    bool ok = true;
+    if (!parts) {
         err_memory(e, s->count * sizeof *parts, g->path);
         gguf_close(g);
         return false;

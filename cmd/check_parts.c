@@ -196,16 +196,16 @@ static bool check_twice(struct check *c, const struct gguf_value *tokens, struct
         texts[i] = gguf_array_next_str(tokens, &at);
     if (texts)
         sorted = names_sort(texts, (size_t)tokens->count, sizeof *texts);
-    bool ok = sorted || err_memory(e, (size_t)tokens->count * sizeof *texts, "the vocabulary");
-    for (size_t i = 1; ok && i < tokens->count; i++)
+    for (size_t i = 1; sorted && i < tokens->count; i++)
         if (names_compare(sorted[i - 1], sorted[i]) == 0)
             check_found(c, "tokens %td and %td are both '%.*s'",
                         min_size((size_t)(sorted[i - 1] - texts), (size_t)(sorted[i] - texts)),
                         max_size((size_t)(sorted[i - 1] - texts), (size_t)(sorted[i] - texts)),
                         (int)min_size(sorted[i]->len, SHOWN), sorted[i]->ptr);
+    bool ok = sorted != NULL;
     free(texts);
     free(sorted);
-    return ok;
+    return ok || err_memory(e, (size_t)tokens->count * sizeof *texts, "the vocabulary");
 }
 
 bool check_vocabulary(struct check *c, struct err *e) {

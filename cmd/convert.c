@@ -18,9 +18,9 @@ struct convert {
     struct pool *pool;
     uint8_t *slice; // [slice_size]
     size_t slice_size;
-    float *scratch; // [threads][unit]: decoded
+    float *scratch;     // [threads][unit]: decoded
     size_t scratch_len; // elements, of all threads
-    float *means; // [means_len]: the importance of this tensor
+    float *means;       // [means_len]: the importance of this tensor
     size_t means_len;
 };
 

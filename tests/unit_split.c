@@ -11,7 +11,7 @@
 #include "gguf.h"
 #include "tests/gguf_write.h"
 
-#define PARTS 3
+#define PARTS 3u
 
 struct folder {
     char dir[32], paths[PARTS][128];
