@@ -189,7 +189,7 @@ static void take_place(const struct tokenizer *t, struct step *steps, const char
     const struct tok_unigram *u = &t->unigram;
     size_t symbol = tok_symbol_len(word + at, len - at), left = len - at;
     bool known = false;
-    for (size_t n = 1; n < HEAD && n <= left; n++)
+    for (size_t n = symbol; n < HEAD && n <= left; n++) // what ends inside a character leads nowhere
         known |= offer_token(t, steps, word, at, n) && n == symbol;
     uint64_t lens = left >= HEAD ? u->lens[head_slot(word + at)] : 0;
     bool longer = lens & 1;

@@ -53,8 +53,7 @@ struct uni_char {
 
 struct uni_char uni_char_wide(const char *text, size_t pos, size_t end);
 
-static inline struct uni_char uni_char_at(const char *text, size_t pos, size_t end)
-{
+static inline struct uni_char uni_char_at(const char *text, size_t pos, size_t end) {
     if (pos < end && (unsigned char)text[pos] < 0x80) {
         unsigned char c = (unsigned char)text[pos];
         return (struct uni_char){c, uni_ascii_bit[c], 1};
