@@ -26,7 +26,7 @@ COMMAND(template, "[-m MODEL] [--template FILE] [--now T]", "render a chat templ
         "Standard input is a JSON object whose members are the template's variables: messages, tools, "
         "add_generation_prompt and any other. Prints exactly the text that comes of it. The template is that of FILE, "
         "or the model's.",
-        "printf '{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}' | pith template -m SmolLM2")
+        "echo '{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}' | pith template -m Smol")
 COMMAND(logits, "-m MODEL --ids N,N,... [-o FILE]", "write the logits of every position",
         "Float32, little-endian, one row of the vocabulary's size for each id. The bits do not depend on --chunk and "
         "--threads.",
