@@ -167,15 +167,15 @@ static int all_above(const struct cloud *c, struct line line, uint16_t *kept) {
     return found;
 }
 
-#define ANCHORS 5
+#define ANCHORS 3
 
-// Scales from `least` on, each the double of the one before, give corners to begin with; the others are between them.
+// Scales from `least` on, each four times the one before, give corners to begin with; the others are between them.
 static void make_hull(struct cloud *c, float least, struct hull *h) {
     int last = best_at(c, least);
     h->n = 0;
     push(h, c, last);
     for (int i = 1; i < ANCHORS; i++) {
-        int next = best_at(c, least * (float)(1 << i));
+        int next = best_at(c, least * (float)(1 << 2 * i));
         if (!(c->q[last] > c->q[next]))
             continue;
         int n = all_above(c, line_between(c, last, next), c->list);
@@ -320,8 +320,8 @@ static struct sums guess(const struct work *k, int j, float a) {
     return (struct sums){a * (2 * p - a * q), p, q};
 }
 
-// All sub-blocks at scale d: each takes the sub-scale next to its own that seems best. Returns the gain, true if
-// `exact`, else guessed; *next is the best scale for what they take.
+// All sub-blocks at scale d: each takes the best of the sub-scales next to its own. Gains are true if `exact`, else
+// guessed. Returns the gain; *next is the best scale for what they take.
 static float settle(const struct work *k, float d, bool exact, uint8_t *scale, float *next) {
     int subs = 256 / (k->l->sub * k->l->len);
     const float most = (float)(k->l->scales - 1);
@@ -333,15 +333,14 @@ static float settle(const struct work *k, float d, bool exact, uint8_t *scale, f
         for (int s = around - 1; s <= around + 1; s++) {
             if (s < 0 || s >= k->l->scales)
                 continue;
-            struct sums sums = guess(k, j, d * (float)(2 * s + 1));
+            float a = d * (float)(2 * s + 1);
+            struct sums sums = exact ? try_sub(k, j, a, NULL) : guess(k, j, a);
             if (sums.gain > best.gain) {
                 best = sums;
                 scale[j] = (uint8_t)s;
             }
         }
         float step = (float)(2 * scale[j] + 1);
-        if (exact)
-            best = try_sub(k, j, d * step, NULL);
         total += best.gain;
         cross += step * best.p;
         square += step * step * best.q;
