@@ -48,13 +48,13 @@ COMMAND(
     "get one with smaller blocks. F32 decodes everything. OUT appears when it is complete, and replaces a file of "
     "that name; IN may be a split file.",
     "pith quantize model-F16.gguf model-Q4_K_M.gguf Q4_K_M\n"
-    "pith quantize --tensor 'ffn_down=Q6_K' --dry-run model-F16.gguf out.gguf Q4_K_S")
+    "pith quantize --tensor ffn_down=Q6_K --dry-run in.gguf out.gguf Q4_K_S")
 COMMAND(imatrix, "-m MODEL -o FILE [--fresh] TEXT...", "learn which weights matter, for quantize",
         "Evaluates the text files in windows of --context ids and adds up the squares of every matrix's inputs: what "
         "--imatrix of quantize reads. An existing FILE is added to. Text like that which the model is used for serves "
         "best; some hundred windows are enough.",
         "pith imatrix -m model-F16.gguf -o model.imatrix notes.txt code.c\n"
-        "pith quantize --imatrix model.imatrix model-F16.gguf model-IQ3_XXS.gguf IQ3_XXS")
+        "pith quantize --imatrix model.imatrix model-F16.gguf small.gguf IQ3_XXS")
 COMMAND(
     compare, "A B [--json] <TEXT", "say what a smaller file of a model costs",
     "Reads a text from standard input with both models and prints the mean Kullback-Leibler divergence of B's "

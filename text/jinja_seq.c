@@ -251,10 +251,11 @@ bool j_seq_map(struct jinja *j, struct jval self, const struct jargs *args, stru
 bool j_seq_select(struct jinja *j, struct jval self, const struct jargs *args, struct jval *out) {
     bool by_attribute = FUNC->arg & 2, reject = FUNC->arg & 1;
     const struct jval *path = by_attribute ? &args->values[0] : NULL;
-    struct jargs rest = from_arg(args, by_attribute + 1u);
+    const size_t at = by_attribute ? 1 : 0; // where the test's name stands
+    struct jargs rest = from_arg(args, at + 1);
     struct jlist *items;
-    bool has_test = args->n > by_attribute;
-    if ((by_attribute && !args->n) || (has_test && args->values[by_attribute].type != J_STR))
+    bool has_test = args->n > at;
+    if ((by_attribute && !args->n) || (has_test && args->values[at].type != J_STR))
         return j_fail(j, "%s: expected the name of a test", FUNC->name);
     if (!j_iterate(j, SELF, &items) || !j_list(j, J_LIST, out))
         return false;
@@ -263,7 +264,7 @@ bool j_seq_select(struct jinja *j, struct jval self, const struct jargs *args, s
         if (!attribute_of(j, items->items[i], path, &v))
             return false;
         bool pass = j_truth(&v);
-        const struct jstr *test = has_test ? args->values[by_attribute].s : NULL;
+        const struct jstr *test = has_test ? args->values[at].s : NULL;
         if (test && !j_test(j, (struct str){test->ptr, test->len}, v, &rest, &pass))
             return false;
         if (pass != reject && !j_push(j, out->list, items->items[i]))
