@@ -19,16 +19,39 @@ static bool check(const struct quant_format *f, const float *x, size_t n, size_t
     return true;
 }
 
-// The weights of a block, 1 on average; all 1 where the importance says nothing.
-static void prepare_weights(const float *importance, size_t n, float *w) {
+// Makes the weights 1 on average; false when that cannot be.
+static bool normalize(float *w, size_t n) {
     double sum = 0;
-    for (size_t i = 0; importance && i < n; i++)
-        sum += importance[i] > 0 ? (double)importance[i] : 0;
-    bool plain = !(sum > 0 && sum < INFINITY);
+    for (size_t i = 0; i < n; i++)
+        sum += w[i] > 0 ? (double)w[i] : 0;
+    if (!(sum > 0 && sum < INFINITY))
+        return false;
     for (size_t i = 0; i < n; i++) {
-        w[i] = plain ? 1.0f : (float)((double)importance[i] * (double)n / sum);
+        w[i] = (float)((double)w[i] * (double)n / sum);
         w[i] = w[i] > LEAST_WEIGHT ? w[i] : LEAST_WEIGHT;
     }
+    return true;
+}
+
+// Without statistics large elements are taken to matter more: cutting them off for the sake of many small ones costs
+// models more than the plain error tells. A format of one bit has nothing to choose but one size for all.
+static void weigh_by_size(const struct quant_format *f, const float *x, float *w) {
+    double square = 0;
+    for (size_t i = 0; i < f->block_len; i++)
+        square += (double)x[i] * (double)x[i];
+    square /= (double)f->block_len;
+    for (size_t i = 0; i < f->block_len; i++)
+        w[i] = square > 0 && f->index != QUANT_q1_0 ? (float)sqrt(1 + (double)x[i] * (double)x[i] / square) : 1.0f;
+}
+
+static void prepare_weights(const struct quant_format *f, const float *importance, const float *x, float *w) {
+    if (importance) {
+        memcpy(w, importance, f->block_len * sizeof *w);
+        if (normalize(w, f->block_len))
+            return;
+    }
+    weigh_by_size(f, x, w);
+    normalize(w, f->block_len);
 }
 
 bool quant_encode(const struct quant_format *f, const float *x, const float *importance, size_t n, void *row,
@@ -42,7 +65,7 @@ bool quant_encode(const struct quant_format *f, const float *x, const float *imp
     char *block = row;
     for (size_t at = 0; at < n; at += f->block_len, block += f->block_size) {
         float w[QUANT_MAX_BLOCK];
-        prepare_weights(importance ? importance + at : NULL, f->block_len, w);
+        prepare_weights(f, importance ? importance + at : NULL, x + at, w);
         f->encode(x + at, w, block);
     }
     return true;
