@@ -14,7 +14,7 @@
 #define N 512
 
 // What encoding again may add to the error of the first time.
-#define AGAIN 0.05
+#define AGAIN 0.1
 
 // A row, and what encoding made of it.
 struct trip {
@@ -126,7 +126,8 @@ static void check_same_number(struct trip *t) {
         CHECK_MSG(t->y[i] == 0, "%s: zero becomes %g", t->f->name, (double)t->y[i]);
 }
 
-// Rows at the ends of the range: never worse than zeros, and never anything that is not finite.
+// Rows at the ends of the range: never worse than zeros but for how elements are weighed, and never anything that is
+// not finite.
 static void check_sizes(struct trip *t) {
     const float largest = t->f->largest;
     const float scales[] = {1e-41f, 1e-30f, 1e-10f, 1e-9f, 1e-8f, 3e-8f, 1e-7f,
@@ -136,7 +137,7 @@ static void check_sizes(struct trip *t) {
         if (!encode(t, NULL))
             continue;
         double error = error_of(t->x, t->y, NULL);
-        CHECK_MSG(error <= 1.001, "%s: numbers of %g: error %g", t->f->name, (double)scales[i], error);
+        CHECK_MSG(error <= 1.02, "%s: numbers of %g: error %g", t->f->name, (double)scales[i], error);
     }
     fill_same(t, 0);
     t->x[100] = largest;
