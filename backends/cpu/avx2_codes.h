@@ -4,7 +4,6 @@
 #pragma once
 
 #include "backends/cpu/v16_avx2.h"
-#include "quant/blocks.h"
 #include "quant/grids.h"
 
 // Formats of 32 elements: the block at b. Codes are unsigned, those of Q8_0 and IQ4_NL signed.
@@ -58,10 +57,6 @@ INLINE __m256i codes_q4_k(const char *b, int c) {
     return _mm256_and_si256(c % 2 ? _mm256_srli_epi16(v, 4) : v, _mm256_set1_epi8(15));
 }
 
-// Q5_K begins like Q4_K, so what reads the scales and minimums of the one reads those of the other.
-static_assert(offsetof(struct block_q5_k, dmin) == offsetof(struct block_q4_k, dmin), "q5_k");
-static_assert(offsetof(struct block_q5_k, scales) == offsetof(struct block_q4_k, scales), "q5_k");
-
 INLINE __m256i codes_q5_k(const char *b, int c) {
     __m256i low = _mm256_loadu_si256((const void *)(b + offsetof(struct block_q5_k, qs) + 32 * (c / 2)));
     __m256i high = _mm256_loadu_si256((const void *)(b + offsetof(struct block_q5_k, qh)));
@@ -79,35 +74,6 @@ INLINE __m256i codes_q6_k(const char *b, int c) {
            : c % 4 == 2 ? high
                         : _mm256_srli_epi16(high, 2);
     return _mm256_or_si256(low, _mm256_and_si256(high, _mm256_set1_epi8(0x30)));
-}
-
-// The sixteen sub-scales of a 256-block as bytes, and its minimums in formats that have them.
-INLINE __m128i scales_q6_k(const char *b) {
-    return _mm_loadu_si128((const void *)(b + offsetof(struct block_q6_k, scales)));
-}
-
-// Eight six-bit numbers spread to sixteen bytes, each twice.
-INLINE __m128i twice(uint32_t low, uint32_t high) {
-    __m128i v = _mm_cvtsi64_si128((long long)((uint64_t)high << 32 | low));
-    return _mm_unpacklo_epi8(v, v);
-}
-
-INLINE __m128i scales_q4_k(const char *b) {
-    uint32_t s[3];
-    memcpy(s, b + offsetof(struct block_q4_k, scales), sizeof s);
-    return twice(s[0] & 0x3f3f3f3f, (s[2] & 0x0f0f0f0f) | (s[0] >> 2 & 0x30303030));
-}
-
-INLINE __m128i mins_q4_k(const char *b) {
-    uint32_t s[3];
-    memcpy(s, b + offsetof(struct block_q4_k, scales), sizeof s);
-    return twice(s[1] & 0x3f3f3f3f, (s[2] >> 4 & 0x0f0f0f0f) | (s[1] >> 2 & 0x30303030));
-}
-
-INLINE uint16_t half_at(const char *p) {
-    uint16_t h;
-    memcpy(&h, p, sizeof h);
-    return h;
 }
 
 // n halves `stride` bytes apart, widened; the lanes behind them are 0.

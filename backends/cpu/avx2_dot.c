@@ -12,13 +12,6 @@
 #define FOUR 4
 #define MAX_COLS TAPE_MAX_ROWS
 
-// Asks for the lines of [p, p + size) ahead of their use. Rows follow each other in the file, so running ahead of a row
-// is running into the next one.
-INLINE void prefetch(const char *p, size_t size) {
-    for (size_t i = 0; i < size; i += 64)
-        _mm_prefetch(p + i, _MM_HINT_T1);
-}
-
 // Formats of 32 are read this far behind the prefetch.
 #define AHEAD 4096
 
@@ -29,7 +22,8 @@ struct format32 {
     bool has_min, is_signed;
 };
 
-// Codes times activations, added up in fours: at most 4 * 127 * 255 each, so sums of 16 bits hold two (codes below 64).
+// Codes times activations, added up in pairs: 16 bits hold 2 * 127 * 63 of unsigned codes and 2 * 127 * 128 of signed
+// ones.
 INLINE __m256i dot_codes(bool is_signed, __m256i w, __m256i x) {
     if (is_signed)
         return _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w));

@@ -4,7 +4,6 @@
 #pragma once
 
 #include "backends/cpu/v16_avx512.h"
-#include "quant/blocks.h"
 #include "quant/grids.h"
 
 // Formats of 32 elements: two blocks, at b and behind it.
@@ -67,10 +66,6 @@ INLINE __m512i codes_q4_k(const char *b, int c) {
     return _mm512_and_si512(v, _mm512_set1_epi8(15));
 }
 
-// Q5_K begins like Q4_K, so what reads the scales and minimums of the one reads those of the other.
-static_assert(offsetof(struct block_q5_k, dmin) == offsetof(struct block_q4_k, dmin), "q5_k");
-static_assert(offsetof(struct block_q5_k, scales) == offsetof(struct block_q4_k, scales), "q5_k");
-
 INLINE __m512i codes_q5_k(const char *b, int c) {
     const void *run = b + offsetof(struct block_q5_k, qs) + 32 * c, *qh = b + offsetof(struct block_q5_k, qh);
     __m512i low = _mm512_broadcast_i64x4(_mm256_loadu_si256(run));
@@ -101,36 +96,7 @@ INLINE __m512i codes_q6_k(const char *b, int c) {
     return _mm512_ternarylogic_epi64(low, high, _mm512_set1_epi8(0x30), 0xf8); // low | (high & 0x30)
 }
 
-// The sixteen sub-scales of a 256-block as bytes, and its minimums in formats that have them.
-INLINE __m128i scales_q6_k(const char *b) {
-    return _mm_loadu_si128((const void *)(b + offsetof(struct block_q6_k, scales)));
-}
-
-// Eight six-bit numbers spread to sixteen bytes, each twice: scales from the packed 12 bytes, then the minimums.
-INLINE __m128i twice(uint32_t low, uint32_t high) {
-    __m128i v = _mm_cvtsi64_si128((long long)((uint64_t)high << 32 | low));
-    return _mm_unpacklo_epi8(v, v);
-}
-
-INLINE __m128i scales_q4_k(const char *b) {
-    uint32_t s[3];
-    memcpy(s, b + offsetof(struct block_q4_k, scales), sizeof s);
-    return twice(s[0] & 0x3f3f3f3f, (s[2] & 0x0f0f0f0f) | (s[0] >> 2 & 0x30303030));
-}
-
-INLINE __m128i mins_q4_k(const char *b) {
-    uint32_t s[3];
-    memcpy(s, b + offsetof(struct block_q4_k, scales), sizeof s);
-    return twice(s[1] & 0x3f3f3f3f, (s[2] >> 4 & 0x0f0f0f0f) | (s[1] >> 2 & 0x30303030));
-}
-
-INLINE uint16_t half_at(const char *p) {
-    uint16_t h;
-    memcpy(&h, p, sizeof h);
-    return h;
-}
-
-// n <= 16 halves `stride` bytes apart, widened.
+// Sixteen halves, `at` bytes behind sixteen places, widened.
 INLINE __m512 halves16(const char *const p[16], size_t at) {
     uint16_t h[16];
     UNROLL for (int i = 0; i < 16; i++) h[i] = half_at(p[i] + at);

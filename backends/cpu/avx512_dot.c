@@ -8,13 +8,6 @@
 #include "backends/cpu/avx512_begin.h"
 #include "backends/cpu/avx512_codes.h"
 
-// Asks for the lines of [p, p + size) ahead of their use. Rows follow each other in the file, so running ahead of a row
-// is running into the next one; the hardware's own prefetch stops at every page and sees four rows as four streams.
-INLINE void prefetch(const char *p, size_t size) {
-    for (size_t i = 0; i < size; i += 64)
-        _mm_prefetch(p + i, _MM_HINT_T1);
-}
-
 // Rows of formats of 32 are read one after the other, this far behind the prefetch.
 #define AHEAD 4096
 

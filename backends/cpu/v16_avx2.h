@@ -3,11 +3,7 @@
 // avx2_begin.h and avx2_end.h.
 #pragma once
 
-#include "base/num.h"
-
-// Loops over registers must be unrolled whole, or the registers become memory.
-#define UNROLL _Pragma("GCC unroll 16")
-#define INLINE static inline __attribute__((always_inline))
+#include "backends/cpu/x86_common.h"
 
 #define V16_TILE 2 // 2 x 2 accumulators of two registers each, and 8 for operands, fit the 16 registers
 
@@ -133,13 +129,6 @@ INLINE int32_t v16_store_i8(int8_t *p, v16 a) {
     __m128i s = _mm_add_epi32(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256(pairs, 1));
     s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4e));
     return _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1)));
-}
-
-// The tree of quant_sum8.
-INLINE float sum8(__m256 a) {
-    __m128 b = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
-    b = _mm_add_ps(b, _mm_movehl_ps(b, b));
-    return _mm_cvtss_f32(_mm_add_ss(b, _mm_movehdup_ps(b)));
 }
 
 // The two halves added: the first step of quant_sum16.

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+// What the x86 levels share whatever the width of their vectors. Included between a level's begin and end headers, so
+// that it is compiled for that level.
+#pragma once
+
+#include "quant/blocks.h"
+
+// Loops over registers must be unrolled whole, or the registers become memory.
+#define UNROLL _Pragma("GCC unroll 16")
+#define INLINE static inline __attribute__((always_inline))
+
+// The tree of quant_sum8.
+INLINE float sum8(__m256 a) {
+    __m128 b = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    b = _mm_add_ps(b, _mm_movehl_ps(b, b));
+    return _mm_cvtss_f32(_mm_add_ss(b, _mm_movehdup_ps(b)));
+}
+
+// Asks for the lines of [p, p + size) ahead of their use. Rows follow each other in the file, so running ahead of a row
+// is running into the next one; the hardware's own prefetch stops at every page and sees four rows as four streams.
+INLINE void prefetch(const char *p, size_t size) {
+    for (size_t i = 0; i < size; i += 64)
+        _mm_prefetch(p + i, _MM_HINT_T1);
+}
+
+// Q5_K begins like Q4_K, so what reads the scales and minimums of the one reads those of the other.
+static_assert(offsetof(struct block_q5_k, dmin) == offsetof(struct block_q4_k, dmin), "q5_k");
+static_assert(offsetof(struct block_q5_k, scales) == offsetof(struct block_q4_k, scales), "q5_k");
+
+// The sixteen sub-scales of a 256-block as bytes, and its minimums in formats that have them.
+INLINE __m128i scales_q6_k(const char *b) {
+    return _mm_loadu_si128((const void *)(b + offsetof(struct block_q6_k, scales)));
+}
+
+// Eight six-bit numbers spread to sixteen bytes, each twice: scales from the packed 12 bytes, then the minimums.
+INLINE __m128i twice(uint32_t low, uint32_t high) {
+    __m128i v = _mm_cvtsi64_si128((long long)((uint64_t)high << 32 | low));
+    return _mm_unpacklo_epi8(v, v);
+}
+
+INLINE __m128i scales_q4_k(const char *b) {
+    uint32_t s[3];
+    memcpy(s, b + offsetof(struct block_q4_k, scales), sizeof s);
+    return twice(s[0] & 0x3f3f3f3f, (s[2] & 0x0f0f0f0f) | (s[0] >> 2 & 0x30303030));
+}
+
+INLINE __m128i mins_q4_k(const char *b) {
+    uint32_t s[3];
+    memcpy(s, b + offsetof(struct block_q4_k, scales), sizeof s);
+    return twice(s[1] & 0x3f3f3f3f, (s[2] >> 4 & 0x0f0f0f0f) | (s[1] >> 2 & 0x30303030));
+}
+
+INLINE uint16_t half_at(const char *p) {
+    uint16_t h;
+    memcpy(&h, p, sizeof h);
+    return h;
+}
