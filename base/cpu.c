@@ -105,16 +105,17 @@ static unsigned quota_threads(void) {
 
 unsigned cpu_threads(void) {
     cpu_set_t set;
+    long speed[CPU_SETSIZE], best = 0; // a speed is one or two files read
     if (sched_getaffinity(0, sizeof set, &set) != 0)
         return 1;
-    long best = 0;
-    for (size_t i = 0; i < CPU_SETSIZE; i++)
-        if (CPU_ISSET(i, &set) && core_speed(i) > best)
-            best = core_speed(i);
+    for (size_t i = 0; i < CPU_SETSIZE; i++) {
+        speed[i] = CPU_ISSET(i, &set) ? core_speed(i) : 0;
+        best = speed[i] > best ? speed[i] : best;
+    }
     // Cores within a fifth of the fastest count: favoured cores of one kind differ by a few per cent.
     unsigned n = 0;
     for (size_t i = 0; i < CPU_SETSIZE; i++)
-        if (CPU_ISSET(i, &set) && core_speed(i) >= best - best / 5)
+        if (CPU_ISSET(i, &set) && speed[i] >= best - best / 5)
             n++;
     unsigned quota = quota_threads();
     if (quota && quota < n)

@@ -102,9 +102,10 @@ void session_close(struct session *s) {
     free(s);
 }
 
-static bool check_ids(const struct session *s, const int32_t *ids, size_t n, struct err *e) {
+// The ids [begin, n); those of the history were checked when they came.
+static bool check_ids(const struct session *s, const int32_t *ids, size_t begin, size_t n, struct err *e) {
     size_t n_vocab = session_n_vocab(s);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = begin; i < n; i++)
         ERR_IF(ids[i] < 0 || (size_t)ids[i] >= n_vocab, e, ERR_INPUT,
                "id %d at position %zu: the model has ids 0 to %zu", ids[i], i, n_vocab - 1);
     return true;
@@ -156,8 +157,8 @@ static size_t common_prefix(const struct session *s, const int32_t *ids, size_t 
 
 bool session_sync(struct session *s, const int32_t *ids, size_t n, struct err *e) {
     ERR_IF(n > s->params.n_ctx, e, ERR_CONTEXT, "%zu ids do not fit the context of %u", n, s->params.n_ctx);
-    ERR_FORWARD(check_ids(s, ids, n, e));
     size_t keep = common_prefix(s, ids, n);
+    ERR_FORWARD(check_ids(s, ids, keep, n, e));
     if (keep == n && s->n == n && s->has_logits)
         return true;
     keep = keep == n ? n - 1 : keep;
@@ -192,7 +193,7 @@ bool session_eval_all(struct session *s, const int32_t *ids, size_t n, size_t ch
     size_t rows = 0, most = chunk ? min_size(chunk, TAPE_MAX_ROWS) : TAPE_MAX_ROWS;
     ERR_IF(n > s->params.n_ctx - s->n, e, ERR_CONTEXT, "%zu ids do not fit the context of %u", s->n + n,
            s->params.n_ctx);
-    ERR_FORWARD(check_ids(s, ids, n, e));
+    ERR_FORWARD(check_ids(s, ids, 0, n, e));
     for (size_t done = 0; done < n; done += rows) {
         size_t position = s->n;
         rows = min_size(n - done, most);
