@@ -194,12 +194,9 @@ static bool check_biases(const struct run *r, struct err *e) {
 
 // Everything that a token needs is taken here, so that the loop below allocates nothing.
 static bool open_session(struct run *r, struct err *e) {
-    bool progress = isatty(STDERR_FILENO) && !r->o->quiet;
-    struct session_params p = {.n_ctx = r->n_ctx,
-                               .kv = r->o->kv,
-                               .cancel = &signals_interrupted,
-                               .progress = progress ? show_progress : NULL,
-                               .user = r};
+    struct session_params p = load_params(r->o, r->n_ctx);
+    p.progress = isatty(STDERR_FILENO) && !r->o->quiet ? show_progress : NULL;
+    p.user = r;
     ERR_FORWARD(session_open(&r->session, r->en, &p, e));
     ERR_FORWARD(check_biases(r, e));
     ERR_FORWARD(sample_keys_read(r->o, r->en->file, &r->sample, e));
