@@ -22,10 +22,10 @@ COMMAND(tokenize, "-m MODEL [--special] [--json] [--decode]", "turn text into to
         "text again.",
         "printf 'Hello' | pith tokenize -m SmolLM2\n"
         "printf '19556' | pith tokenize -m SmolLM2 --decode")
-COMMAND(template, "[-m MODEL] [--template FILE] [--now T]", "render a chat template",
+COMMAND(template, "[-m MODEL] [--template NAME] [--now T]", "render a chat template",
         "Standard input is a JSON object whose members are the template's variables: messages, tools, "
-        "add_generation_prompt and any other. Prints exactly the text that comes of it. The template is that of FILE, "
-        "or the model's.",
+        "add_generation_prompt and any other. Prints exactly the text that comes of it. The template is the "
+        "one that NAME is, or the model's.",
         "echo '{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}' | pith template -m Smol")
 COMMAND(logits, "-m MODEL --ids N,N,... [-o FILE]", "write the logits of every position",
         "Float32, little-endian, one row of the vocabulary's size for each id. The bits do not depend on --chunk and "

@@ -13,6 +13,7 @@
 #include "cmd/signals.h"
 #include "models/model.h"
 #include "text/chat.h"
+#include "text/forms.h"
 
 struct facts {
     const struct settings *o;
@@ -20,6 +21,7 @@ struct facts {
     struct gguf *file;
     struct tokenizer *tok;
     struct str arch, name;
+    const struct form *form;      // that the vocabulary suggests, or NULL
     bool supported;               // the architecture has a row
     uint64_t parameters, weights; // elements and bytes of all tensors
     uint64_t context, layers, embedding, heads, kv_heads, feed_forward;
@@ -76,6 +78,7 @@ static bool gather(struct facts *f, struct arena *arena, struct err *e) {
     f->kv_heads = arch_number(g, "attention.head_count_kv", f->heads);
     f->feed_forward = arch_number(g, "feed_forward_length", 0);
     f->kv_per_token = kv_bytes(f);
+    f->form = form_suggest(f->tok);
     f->formats = quant_all(&f->n_formats);
     return count_tensors(f, arena_alloc(arena, f->n_formats, sizeof *f->of_format), e);
 }
@@ -121,6 +124,14 @@ static void text_vocabulary(const struct facts *f, struct buf *out) {
         text_line(out, "vocabulary", kind, "none");
 }
 
+static void text_template(const struct facts *f, struct buf *out) {
+    bool has = chat_template(f->file).len > 0;
+    buf_printf(out, "%-13s %s", "chat template", has ? "yes" : "none");
+    if (!has && f->form)
+        buf_printf(out, "; the vocabulary looks like --template %s", f->form->name);
+    buf_char(out, '\n');
+}
+
 static void format_text(const struct facts *f, struct buf *out) {
     text_line(out, "file", (struct str){f->path.ptr, f->path.len - 1}, "");
     buf_printf(out, "%-13s %llu bytes, GGUF version %u\n", "size", (unsigned long long)f->file->size, f->file->version);
@@ -141,7 +152,7 @@ static void format_text(const struct facts *f, struct buf *out) {
             buf_printf(out, " %llu %s", (unsigned long long)f->of_format[k], f->formats[k].name);
     buf_char(out, '\n');
     text_vocabulary(f, out);
-    buf_printf(out, "%-13s %s\n", "chat template", chat_template(f->file).len ? "yes" : "none");
+    text_template(f, out);
     text_memory(f, out);
     if (f->o->tensors)
         text_tensors(f, out);
@@ -238,6 +249,11 @@ static void format_json(const struct facts *f, struct buf *out) {
     json_tokenizer(f, &w);
     json_key(&w, "chat_template");
     json_bool(&w, chat_template(f->file).len > 0);
+    json_key(&w, "template_form");
+    if (f->form)
+        json_str(&w, (struct str){f->form->name, strlen(f->form->name)});
+    else
+        json_null(&w);
     if (f->o->tensors)
         json_tensors(f, &w);
     json_end(&w, '}');

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Walks the lists of formats, architectures, backends, levels and commands. See cmd/info_supported.h.
+// Walks the lists of formats, architectures, backends, levels, templates and commands. See cmd/info_supported.h.
 #include "cmd/info_supported.h"
 
 #include <string.h>
@@ -9,6 +9,7 @@
 #include "cmd/cmd.h"
 #include "models/model.h"
 #include "quant/quant.h"
+#include "text/forms.h"
 
 // The i-th name of a list, NULL at its end.
 static const char *format_name(size_t i) {
@@ -35,12 +36,16 @@ static const char *command_name(size_t i) {
     return i < N_CMDS ? cmd_table[i].name : NULL;
 }
 
+static const char *form_name(size_t i) {
+    return i < form_n_rows ? form_rows[i].name : NULL;
+}
+
 static const struct {
     const char *label;
     const char *(*name)(size_t i);
 } lists[] = {
     {"formats", format_name},   {"architectures", arch_row}, {"backends", backend_name},
-    {"cpu_levels", level_name}, {"commands", command_name},
+    {"cpu_levels", level_name}, {"templates", form_name},    {"commands", command_name},
 };
 
 // A format that is known by name and size only cannot be computed with.

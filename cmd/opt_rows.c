@@ -25,8 +25,9 @@ const struct opt opt_rows[] = {
      "Needs a chat template.", opt_text, AT(system), 0, 0, "a text"},
     {"raw", 0, NULL, OPT_MODEL, BIT(run), true, "continue the text as it is, without a chat template",
      NULL, opt_flag, AT(continues), 0, 0, NULL},
-    {"template", 0, "FILE", OPT_MODEL, BIT(run) | BIT(template), false, "chat template to use instead of the model's",
-     NULL, opt_text, AT(template), 0, 0, "a file"},
+    {"template", 0, "NAME", OPT_MODEL, BIT(run) | BIT(template), false, "chat template to use instead of the model's",
+     "A file, or else one of the built-in forms, such as chatml or llama3; `pith info --supported` lists them, and "
+     "`pith info MODEL` suggests one where a file has none.", opt_text, AT(template), 0, 0, "a file or a name"},
     {"special", 0, NULL, OPT_MODEL, BIT(run), false, "with --raw: read control tokens in the text as such",
      NULL, opt_flag, AT(special), 0, 0, NULL},
     {"special", 0, NULL, OPT_MODEL, BIT(tokenize), false, "add and read special tokens; with --decode: show them",

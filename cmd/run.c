@@ -9,7 +9,6 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "base/file.h"
 #include "base/utf8.h"
 #include "cmd/answer.h"
 #include "cmd/input.h"
@@ -18,6 +17,7 @@
 #include "cmd/out.h"
 #include "cmd/sample_keys.h"
 #include "cmd/signals.h"
+#include "cmd/template_source.h"
 #include "text/chat.h"
 
 #define CONTEXT_MIN 4096
@@ -32,7 +32,8 @@ struct run {
     struct sample_params sample;
     struct answer answer;
     struct buf path, message, system, template;
-    struct ids ids; // prompt and answer
+    struct str given; // the template that --template names
+    struct ids ids;   // prompt and answer
     size_t n_prompt;
     uint32_t n_ctx;
     bool chat;        // a template made the prompt
@@ -66,16 +67,14 @@ static bool read_arguments(struct run *r, struct err *e) {
     }
     if (!o->template)
         return true;
-    ERR_FORWARD(file_read(o->template, &r->template, e));
-    ERR_IF(!r->template.len, e, ERR_INPUT, "--template %s: the file is empty", o->template);
-    return true;
+    return template_named(o->template, &r->template, &r->given, e);
 }
 
 static struct str template_of(const struct run *r) {
     if (r->o->continues)
         return (struct str){0};
     if (r->o->template)
-        return (struct str){r->template.ptr, r->template.len};
+        return r->given;
     return chat_template(r->en->file);
 }
 

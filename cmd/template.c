@@ -6,12 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "base/json.h"
 #include "cmd/input.h"
 #include "cmd/locate.h"
 #include "cmd/out.h"
 #include "cmd/signals.h"
+#include "cmd/template_source.h"
 #include "text/jinja.h"
 
 #define STDIN_NAME "standard input"
@@ -28,11 +28,8 @@ static bool find_source(struct job *j, struct str *source, struct err *e) {
     const struct settings *o = j->o;
     ERR_IF(o->words.n, e, ERR_USAGE, "template: %s: expected no arguments (the variables are standard input)",
            o->words.ptr[0]);
-    if (o->template) {
-        ERR_FORWARD(file_read(o->template, &j->source, e));
-        *source = (struct str){j->source.ptr, j->source.len};
-        return true;
-    }
+    if (o->template)
+        return template_named(o->template, &j->source, source, e);
     ERR_FORWARD(locate_model(o->model, &j->path, e));
     signals_name_mapping(j->path.ptr);
     ERR_FORWARD(gguf_open(&j->file, j->path.ptr, e));

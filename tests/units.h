@@ -16,4 +16,5 @@ UNIT(pretok)
 UNIT(tok)
 UNIT(quant)
 UNIT(template)
+UNIT(forms)
 #undef UNIT

@@ -114,3 +114,22 @@ case_ "warnings and diagnostics go to standard error only"
 run pith -m "$CHAIN" -v --seed 7 hi </dev/null
 out 'OK: \303\251~!\n'
 err_has 'seed: 7'
+
+case_ "--template NAME takes a built-in form, a file of that name first"
+run pith -m "$T/base.gguf" --template chatml hi </dev/null
+status 0
+out 'OK: \303\251~!\n'
+run pith -m "$T/base.gguf" --template no-such-form hi </dev/null
+refused 3 '--template no-such-form: neither a file nor a built-in form'
+printf 'a' >"$T/zephyr"
+run sh -c "cd '$T' && '$PITH' template --template zephyr <<'JSON'
+{}
+JSON"
+out 'a'
+
+case_ "info suggests a form where the file has no template"
+run pith info "$T/base.gguf"
+status 0
+check "no suggestion" grep -q 'chat template none; the vocabulary looks like --template chatml' "$T/.out"
+run pith info --json "$CHAIN"
+check "no form" grep -q '"chat_template":true,"template_form":"chatml"' "$T/.out"
