@@ -30,6 +30,7 @@ struct weight {
 enum kv_type { KV_F16, KV_F32 };
 
 // Keys and values of one layer. Page p holds positions [64 p, 64 p + 64): for each KV head, 64 keys, each contiguous.
+// Where v is NULL no values are stored: a key's value is its own first dim_v <= dim_k elements (latent attention).
 struct kv_layer {
     void *k, *v; // [page][head][64][dim]
     enum kv_type type;
@@ -99,19 +100,35 @@ struct tape_rope {
 
 // Puts the rows' keys and values at positions pos, pos + 1, ...
 struct tape_store {
-    const float *k, *v; // [rows][n_heads * dim]
+    const float *k, *v; // [rows][n_heads * dim]; v is not read where the layer stores no values
     const struct kv_layer *kv;
     uint32_t pos;
 };
 
-// Causal attention of rows at positions pos, pos + 1, ... over all keys up to their own, or the last `window` of them.
+// What a window of w > 0 leaves of the keys that a row at position i would see.
+enum window_kind {
+    WINDOW_LAST,      // keys behind i - w
+    WINDOW_CHUNK,     // keys of its chunk of positions: from i / w * w on
+    WINDOW_SYMMETRIC, // keys i - w / 2 to i + w / 2
+};
+
+// Attention of rows at positions pos, pos + 1, ... A row's score for a key that it sees is
+//     softcap(scale * q . k) - slope * |i - j| + bias,
+// and its result is the softmax of its scores times the values. The layer need not be one that this tape stores into.
 struct tape_attend {
     const float *q; // [rows][heads * dim_k]
     float *y;       // [rows][heads * dim_v]
     const struct kv_layer *kv;
-    uint32_t pos, heads, window; // window 0: all
-    float scale;                 // of q k
-    float softcap;               // 0: none; else scores = softcap * tanh(score / softcap)
+    uint32_t pos, heads; // heads: a multiple of the layer's
+    uint32_t window;     // 0: none
+    float scale;
+    float softcap; // 0: none; else softcap(s) = softcap * tanh(s / softcap)
+    enum window_kind window_kind;
+    uint32_t n_keys;     // 0: causal, a row sees the keys up to its own; else every row sees the first n_keys keys
+    const float *slopes; // [heads] of ALiBi (Press et al. 2022), or NULL
+    const float *bias;   // [heads][2 * span + 1], of distance j - i = -span ... span; beyond, the ends' values; or NULL
+    uint32_t span;
+    const float *sinks; // [heads] a score that takes part in the softmax and has no value, or NULL
 };
 
 // y = activation(gate) * up

@@ -63,7 +63,13 @@ static void emit_attention(const struct model *m, struct tape *t, const struct m
     tape_rope(t, b->q, table, s->n_heads, s->head_dim_k, m->rot, m->arch->rope);
     tape_rope(t, b->k, table, s->n_kv_heads, s->head_dim_k, m->rot, m->arch->rope);
     tape_store(t, b->k, b->v, kv, pos);
-    tape_attend(t, (struct tape_attend){b->q, b->attn, kv, pos, s->n_heads, l->window, m->attention_scale, 0});
+    tape_attend(t, (struct tape_attend){.q = b->q,
+                                        .y = b->attn,
+                                        .kv = kv,
+                                        .pos = pos,
+                                        .heads = s->n_heads,
+                                        .window = l->window,
+                                        .scale = m->attention_scale});
     tape_matmul(t, b->attn, &l->o, b->out);
     if (l->attn_post_norm)
         tape_norm(t, b->out, l->attn_post_norm, 1, s->n_embd, m->eps, b->out);

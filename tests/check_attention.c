@@ -65,11 +65,12 @@ static void see(struct check_level *l, uint32_t kind, uint32_t r, uint32_t *lo, 
 
 static void compare(struct check_level *l, uint32_t rows, uint32_t dim_k, uint32_t dim_v, enum kv_type type,
                     uint32_t kind) {
+    static float queries[ATTEND_ROWS][1024], bias[ATTEND_ROWS * TAPE_PAGE];
+    bool own_values = dim_v > dim_k || kind != 3; // else the values are the beginnings of the keys
     const float *q[ATTEND_ROWS];
     uint32_t lo[ATTEND_ROWS], hi[ATTEND_ROWS];
     struct state a = make_state(l, rows, dim_k, dim_v), b = make_state(l, rows, dim_k, dim_v);
     for (uint32_t r = 0; r < rows && r < ATTEND_ROWS; r++) {
-        static float queries[ATTEND_ROWS][1024];
         for (uint32_t i = 0; i < dim_k; i++)
             queries[r][i] = check_float(&l->rng);
         q[r] = queries[r];
@@ -80,6 +81,9 @@ static void compare(struct check_level *l, uint32_t rows, uint32_t dim_k, uint32
     x.dim_v = y.dim_v = dim_v;
     x.scale = y.scale = 0.3f;
     x.softcap = y.softcap = kind == 2 ? 20.0f : 0.0f;
+    x.bias = y.bias = kind == 1 ? bias : NULL;
+    for (size_t i = 0; i < ARRAY_LEN(bias); i++)
+        bias[i] = check_float(&l->rng);
     for (int page = 0; page < 3; page++) {
         uint32_t first = TAPE_PAGE, last = 0;
         for (uint32_t r = 0; r < rows; r++) {
@@ -88,7 +92,7 @@ static void compare(struct check_level *l, uint32_t rows, uint32_t dim_k, uint32
             last = lo[r] < hi[r] && hi[r] > last ? hi[r] : last;
         }
         x.k = y.k = make_page(l, type, dim_k, first, last);
-        x.v = y.v = make_page(l, type, dim_v, first, last);
+        x.v = y.v = own_values ? make_page(l, type, dim_v, first, last) : x.k;
         l->fast->attend(&x);
         l->slow->attend(&y);
     }
@@ -101,7 +105,8 @@ static void compare(struct check_level *l, uint32_t rows, uint32_t dim_k, uint32
 }
 
 void check_attention(struct check_level *l) {
-    static const uint32_t dims[][2] = {{64, 64}, {128, 128}, {256, 256}, {80, 80}, {20, 36}, {576, 512}, {8, 8}};
+    static const uint32_t dims[][2] = {{64, 64},   {128, 128}, {256, 256},   {80, 80}, {20, 36},
+                                       {576, 512}, {8, 8},     {1024, 1024}, {33, 17}};
     static const uint32_t rows[] = {1, 2, 3, 4, 5, 6, 9, 31, 32};
     if (l->bench)
         return;

@@ -15,6 +15,7 @@ UNIT(load)
 UNIT(pretok)
 UNIT(tok)
 UNIT(quant)
+UNIT(attend)
 UNIT(template)
 UNIT(forms)
 #undef UNIT

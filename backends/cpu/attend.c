@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Attention: a piece of work is a KV head and some rows (token and head) that read its keys; pages go by in ascending
 // order. How rows are grouped into pieces does not change a row's result.
+#include <string.h>
+
 #include "backends/cpu/cpu.h"
 
 struct piece {
@@ -27,22 +29,59 @@ static void fill_piece(struct piece *p, uint32_t group, uint32_t first, uint32_t
     }
 }
 
-// The keys of page `page` that a query at `pos` sees: [*lo, *hi) within the page.
-static void visible(uint32_t page, uint32_t pos, uint32_t window, uint32_t *lo, uint32_t *hi) {
-    uint32_t begin = window && pos + 1 > window ? pos + 1 - window : 0, start = page * TAPE_PAGE;
+// The keys that a query at `pos` sees: [*begin, *end).
+static void visible(const struct tape_attend *a, uint32_t pos, uint32_t *begin, uint32_t *end) {
+    uint32_t half = a->window / 2;
+    *begin = 0;
+    *end = a->n_keys ? a->n_keys : pos + 1;
+    if (!a->window)
+        return;
+    switch (a->window_kind) {
+    case WINDOW_LAST:
+        *begin = pos + 1 > a->window ? pos + 1 - a->window : 0;
+        break;
+    case WINDOW_CHUNK:
+        *begin = pos / a->window * a->window;
+        break;
+    case WINDOW_SYMMETRIC:
+        *begin = pos > half ? pos - half : 0;
+        *end = *end - 1 > pos + half ? pos + half + 1 : *end;
+        break;
+    }
+}
+
+// The same within a page: [*lo, *hi).
+static void visible_in(uint32_t page, const struct tape_attend *a, uint32_t pos, uint32_t *lo, uint32_t *hi) {
+    uint32_t begin, end, start = page * TAPE_PAGE;
+    visible(a, pos, &begin, &end);
     *lo = begin > start ? begin - start : 0;
-    *hi = pos + 1 < start + TAPE_PAGE ? (pos + 1 > start ? pos + 1 - start : 0) : TAPE_PAGE;
+    *hi = end < start + TAPE_PAGE ? (end > start ? end - start : 0) : TAPE_PAGE;
+}
+
+// What the distance of the keys of a page, at positions j, from a query at position i adds to its scores.
+static void fill_bias(const struct tape_attend *a, uint32_t page, uint32_t head, uint32_t i, float *out) {
+    int64_t apart = (int64_t)page * TAPE_PAGE - i, span = a->span;
+    const float *table = a->bias ? a->bias + (2 * (size_t)span + 1) * head + span : NULL;
+    for (uint32_t key = 0; key < TAPE_PAGE; key++, apart++) {
+        float away = (float)(apart < 0 ? -apart : apart);
+        out[key] = a->slopes ? -a->slopes[head] * away : 0.0f;
+        if (table)
+            out[key] += table[apart < -span ? -span : apart > span ? span : apart];
+    }
 }
 
 static void attend_page(struct cpu_backend *cpu, const struct tape_attend *a, const struct piece *p, uint32_t page,
-                        struct attend_job *j, uint32_t *lo, uint32_t *hi) {
+                        struct attend_job *j, uint32_t *lo, uint32_t *hi, float *bias) {
     const struct kv_layer *kv = a->kv;
     size_t element = kv->type == KV_F16 ? 2 : 4;
     size_t at = ((size_t)page * kv->n_heads + p->kv_head) * TAPE_PAGE;
-    for (uint32_t i = 0; i < p->n; i++)
-        visible(page, a->pos + p->token[i], a->window, &lo[i], &hi[i]);
+    for (uint32_t i = 0; i < p->n; i++) {
+        visible_in(page, a, a->pos + p->token[i], &lo[i], &hi[i]);
+        if (bias)
+            fill_bias(a, page, p->head[i], a->pos + p->token[i], bias + (size_t)i * TAPE_PAGE);
+    }
     j->k = (const char *)kv->k + at * kv->dim_k * element;
-    j->v = (const char *)kv->v + at * kv->dim_v * element;
+    j->v = kv->v ? (const char *)kv->v + at * kv->dim_v * element : j->k;
     cpu->kernels.attend(j);
 }
 
@@ -50,17 +89,27 @@ static void finish(const struct tape_attend *a, const struct piece *p, const str
     uint32_t dim = a->kv->dim_v;
     for (uint32_t r = 0; r < p->n; r++) {
         float *y = a->y + ((size_t)p->token[r] * a->heads + p->head[r]) * dim;
-        float inverse = 1.0f / j->s[r];
+        float inverse = j->s[r] > 0 ? 1.0f / j->s[r] : 0.0f; // 0: a row that sees no key
         for (uint32_t i = 0; i < dim; i++)
             y[i] = j->acc[(size_t)r * dim + i] * inverse;
+    }
+}
+
+// Where the rows begin: nothing seen, or, with sinks, as if a page with one key had gone before, whose value is 0.
+static void start_rows(const struct tape_attend *a, const struct piece *p, const float **q, float *m, float *s) {
+    for (uint32_t i = 0; i < p->n; i++) {
+        q[i] = a->q + ((size_t)p->token[i] * a->heads + p->head[i]) * a->kv->dim_k;
+        m[i] = a->sinks ? a->sinks[p->head[i]] : 0.0f;
+        s[i] = a->sinks ? 1.0f : 0.0f;
     }
 }
 
 static void run_piece(struct cpu_backend *cpu, const struct tape_attend *a, const struct piece *p, unsigned thread) {
     const struct cpu_scratch *scratch = &cpu->scratch[thread];
     const float *q[ATTEND_ROWS];
-    uint32_t lo[ATTEND_ROWS], hi[ATTEND_ROWS];
-    float m[ATTEND_ROWS] = {0}, s[ATTEND_ROWS] = {0};
+    uint32_t lo[ATTEND_ROWS], hi[ATTEND_ROWS], begin, end, between;
+    float m[ATTEND_ROWS], s[ATTEND_ROWS];
+    float *bias = a->slopes || a->bias ? scratch->bias : NULL;
     struct attend_job j = {
         .rows = p->n,
         .q = q,
@@ -71,6 +120,7 @@ static void run_piece(struct cpu_backend *cpu, const struct tape_attend *a, cons
         .dim_v = a->kv->dim_v,
         .scale = a->scale,
         .softcap = a->softcap,
+        .bias = bias,
         .m = m,
         .s = s,
         .acc = scratch->acc,
@@ -78,14 +128,12 @@ static void run_piece(struct cpu_backend *cpu, const struct tape_attend *a, cons
         .k32 = scratch->k32,
         .v32 = scratch->v32,
     };
-    for (uint32_t i = 0; i < p->n; i++)
-        q[i] = a->q + ((size_t)p->token[i] * a->heads + p->head[i]) * a->kv->dim_k;
-    for (size_t i = 0; i < (size_t)p->n * a->kv->dim_v; i++)
-        scratch->acc[i] = 0;
-    uint32_t first = a->pos + p->token[0], last = a->pos + p->token[p->n - 1];
-    uint32_t begin = a->window && first + 1 > a->window ? first + 1 - a->window : 0;
-    for (uint32_t page = begin / TAPE_PAGE; page <= last / TAPE_PAGE; page++)
-        attend_page(cpu, a, p, page, &j, lo, hi);
+    start_rows(a, p, q, m, s);
+    memset(scratch->acc, 0, (size_t)p->n * a->kv->dim_v * sizeof *scratch->acc);
+    visible(a, a->pos + p->token[0], &begin, &between);
+    visible(a, a->pos + p->token[p->n - 1], &between, &end);
+    for (uint32_t page = begin / TAPE_PAGE; page * TAPE_PAGE < end; page++)
+        attend_page(cpu, a, p, page, &j, lo, hi, bias);
     finish(a, p, &j);
 }
 

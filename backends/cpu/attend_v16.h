@@ -29,7 +29,8 @@ INLINE float page_element(const void *page, bool half, size_t i) {
 // A page as the tiles read it.
 struct page {
     const void *k, *v;
-    bool half; // half precision
+    size_t stride_v; // elements from a key's values to the next one's
+    bool half;       // half precision
 };
 
 // Adds the elements behind the last sixteen: 0 < n < 16 of them.
@@ -98,6 +99,8 @@ static void weigh_row(const struct attend_job *j, uint32_t r, float *m, float *s
         score[i] = v16_mul(v16_load(w + 16 * i), v16_set1(j->scale));
         if (j->softcap > 0)
             score[i] = softcap16(score[i], j->softcap);
+        if (j->bias)
+            score[i] = v16_add(score[i], v16_load(j->bias + (size_t)r * TAPE_PAGE + 16 * i));
         top = v16_pick(seen(i, j->lo[r], j->hi[r]), v16_max(score[i], top), top);
     }
     *m = v16_largest(top);
@@ -111,14 +114,14 @@ static void weigh_row(const struct attend_job *j, uint32_t r, float *m, float *s
 }
 
 // out[i][0..16 vectors) += weights of the keys [lo, hi) times their values from element d on, for `rows` rows.
-INLINE void value_block(page_reader *read, const float *const *w, const struct page *p, size_t dim, size_t d,
-                        uint32_t lo, uint32_t hi, float *const *out, int rows, int vectors) {
+INLINE void value_block(page_reader *read, const float *const *w, const struct page *p, size_t d, uint32_t lo,
+                        uint32_t hi, float *const *out, int rows, int vectors) {
     v16 sum[TILE][TILE];
     UNROLL for (int i = 0; i < rows; i++) UNROLL for (int c = 0; c < vectors; c++) sum[i][c] =
         v16_load(out[i] + d + 16 * c);
     for (uint32_t key = lo; key < hi; key++)
         UNROLL for (int c = 0; c < vectors; c++) {
-            v16 value = read(p->v, key * dim + d + 16 * (size_t)c);
+            v16 value = read(p->v, key * p->stride_v + d + 16 * (size_t)c);
             UNROLL for (int i = 0; i < rows; i++) sum[i][c] = v16_fma(v16_set1(w[i][key]), value, sum[i][c]);
         }
     UNROLL for (int i = 0; i < rows; i++) UNROLL for (int c = 0; c < vectors; c++)
@@ -130,13 +133,13 @@ INLINE void value_tile(page_reader *read, const float *const *w, const struct pa
                        uint32_t hi, float *const *out, int rows) {
     uint32_t d = 0;
     for (; d + 16 * TILE <= dim; d += 16 * TILE)
-        value_block(read, w, p, dim, d, lo, hi, out, rows, TILE);
+        value_block(read, w, p, d, lo, hi, out, rows, TILE);
     for (; d + 16 <= dim; d += 16)
-        value_block(read, w, p, dim, d, lo, hi, out, rows, 1);
+        value_block(read, w, p, d, lo, hi, out, rows, 1);
     for (; d < dim; d++)
         for (int i = 0; i < rows; i++)
             for (uint32_t key = lo; key < hi; key++)
-                out[i][d] = num_fma(w[i][key], page_element(p->v, p->half, (size_t)key * dim + d), out[i][d]);
+                out[i][d] = num_fma(w[i][key], page_element(p->v, p->half, key * p->stride_v + d), out[i][d]);
 }
 
 // The page's values of the rows r .. r + TILE - 1: the keys that all of them see in one go, the others row by row, each
@@ -221,14 +224,15 @@ static void attend(const struct attend_job *j) {
     }
     if (lo >= hi)
         return;
-    struct page p = {j->k, j->v, j->type == KV_F16};
+    bool own_values = j->v != j->k;
+    struct page p = {j->k, j->v, own_values ? j->dim_v : j->dim_k, j->type == KV_F16};
     if (p.half && j->rows <= TILE) {
         attend_half(j, &p, lo, hi, page);
         return;
     }
     if (p.half) { // tiles of keys may reach past hi; the page has 64
         p.k = widen(j->k, j->dim_k, lo / TILE * TILE, (hi + TILE - 1) / TILE * TILE, j->k32);
-        p.v = widen(j->v, j->dim_v, lo, hi, j->v32);
+        p.v = own_values ? widen(j->v, j->dim_v, lo, hi, j->v32) : p.k;
         p.half = false;
     }
     attend_full(j, &p, lo, hi, page);

@@ -73,7 +73,8 @@ static void run_store(struct cpu_backend *cpu, const struct tape_op *op, uint32_
     for (size_t h = 0; h < kv->n_heads; h++) {
         size_t key = (page * kv->n_heads + h) * TAPE_PAGE + slot, from = (size_t)row * kv->n_heads + h;
         store(cpu, o->k + from * kv->dim_k, kv->type, kv->k, key * kv->dim_k, kv->dim_k);
-        store(cpu, o->v + from * kv->dim_v, kv->type, kv->v, key * kv->dim_v, kv->dim_v);
+        if (kv->v)
+            store(cpu, o->v + from * kv->dim_v, kv->type, kv->v, key * kv->dim_v, kv->dim_v);
     }
 }
 
@@ -191,10 +192,11 @@ static bool reserve_thread(struct cpu_backend *cpu, struct cpu_scratch *s, const
     size_t dim = round_up(l->max_head_dim, 16);
     s->panel = arena_alloc(&cpu->arena, 1, kernels_panel_size(l->max_cols));
     s->scores = arena_alloc(&cpu->arena, ATTEND_ROWS * TAPE_PAGE, sizeof(float));
+    s->bias = arena_alloc(&cpu->arena, ATTEND_ROWS * TAPE_PAGE, sizeof(float));
     s->k32 = arena_alloc(&cpu->arena, TAPE_PAGE * dim, sizeof(float));
     s->v32 = arena_alloc(&cpu->arena, TAPE_PAGE * dim, sizeof(float));
     s->acc = arena_alloc(&cpu->arena, ATTEND_ROWS * dim, sizeof(float));
-    return s->panel && s->scores && s->k32 && s->v32 && s->acc;
+    return s->panel && s->scores && s->bias && s->k32 && s->v32 && s->acc;
 }
 
 static bool cpu_reserve(struct backend *b, const struct backend_limits *l, struct err *e) {

@@ -32,14 +32,15 @@ struct attend_job {
     uint32_t rows; // 1..ATTEND_ROWS
     const float *const *q;
     const uint32_t *lo, *hi;
-    const void *k, *v; // [TAPE_PAGE][dim]
+    const void *k, *v; // [TAPE_PAGE][dim]; v == k: a value is the first dim_v elements of its key
     enum kv_type type;
     uint32_t dim_k, dim_v;
     float scale, softcap;
-    float *m, *s;     // [rows]
-    float *acc;       // [rows][dim_v]
-    float *scores;    // scratch [rows][TAPE_PAGE]
-    float *k32, *v32; // scratch [TAPE_PAGE][dim] each
+    const float *bias; // [rows][TAPE_PAGE] added to the scores, or NULL
+    float *m, *s;      // [rows]
+    float *acc;        // [rows][dim_v]
+    float *scores;     // scratch [rows][TAPE_PAGE]
+    float *k32, *v32;  // scratch [TAPE_PAGE][dim] each
 };
 
 #define ATTEND_ROWS 32

@@ -51,12 +51,13 @@ static float stored(const void *base, enum kv_type type, size_t i) {
     return type == KV_F16 ? num_f16_to_f32(((const uint16_t *)base)[i]) : ((const float *)base)[i];
 }
 
-static float score(const struct attend_job *j, const float *q, uint32_t key) {
+static float score(const struct attend_job *j, uint32_t r, uint32_t key) {
     float sum[16] = {0};
     for (uint32_t i = 0; i < j->dim_k; i++)
-        sum[i % 16] = num_fma(q[i], stored(j->k, j->type, (size_t)key * j->dim_k + i), sum[i % 16]);
+        sum[i % 16] = num_fma(j->q[r][i], stored(j->k, j->type, (size_t)key * j->dim_k + i), sum[i % 16]);
     float s = quant_sum16(sum) * j->scale;
-    return j->softcap > 0 ? j->softcap * num_tanh(s / j->softcap) : s;
+    s = j->softcap > 0 ? j->softcap * num_tanh(s / j->softcap) : s;
+    return j->bias ? s + j->bias[(size_t)r * TAPE_PAGE + key] : s;
 }
 
 // What one page gives row r: the weights of its keys in j->scores, their maximum and sum.
@@ -65,7 +66,7 @@ static void weigh_page(const struct attend_job *j, uint32_t r, float *m, float *
     float sum[16] = {0};
     *m = -INFINITY;
     for (uint32_t key = j->lo[r]; key < j->hi[r]; key++) {
-        w[key] = score(j, j->q[r], key);
+        w[key] = score(j, r, key);
         *m = w[key] > *m ? w[key] : *m;
     }
     for (uint32_t key = j->lo[r]; key < j->hi[r]; key++) {
@@ -76,9 +77,10 @@ static void weigh_page(const struct attend_job *j, uint32_t r, float *m, float *
 }
 
 static float page_value(const struct attend_job *j, uint32_t r, uint32_t i) {
+    size_t stride = j->v == j->k ? j->dim_k : j->dim_v;
     float sum = 0;
     for (uint32_t key = j->lo[r]; key < j->hi[r]; key++)
-        sum = num_fma(j->scores[(size_t)r * TAPE_PAGE + key], stored(j->v, j->type, (size_t)key * j->dim_v + i), sum);
+        sum = num_fma(j->scores[(size_t)r * TAPE_PAGE + key], stored(j->v, j->type, key * stride + i), sum);
     return sum;
 }
 
