@@ -4,6 +4,7 @@
 #   make demo      build, fetch a small model, answer a prompt       make lint     style, warnings, room order, manual
 #   make test      build and run the tests (SUITES="unit cli")       make fuzz     fuzz the readers (SECONDS=60)
 #   make check     the same under the address and UB sanitizers      make install  PREFIX=/usr/local DESTDIR=
+#   make references   write tests/data/beyond anew (Python with torch, transformers and gguf; NAMES="bert t5")
 CFLAGS ?= -O2 -g
 WARN = -std=gnu11 -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla
 ROOMS = base quant text backends backends/cpu models infer cmd
@@ -62,6 +63,10 @@ build/fuzz/%: tests/%.c $(filter-out main.c,$(SRC))
 fuzz: $(FUZZ)
 	for f in $(FUZZ); do mkdir -p $$f.corpus && $$f -max_total_time=$(SECONDS) -timeout=10 $$f.corpus || exit 1; done
 
+PYTHON ?= python3
+references:
+	$(PYTHON) tests/generate/references.py $(NAMES)
+
 lint: $(BUILD)/pith
 	PITH=$(BUILD)/pith scripts/lint
 
@@ -73,4 +78,4 @@ install: pith
 clean:
 	rm -rf build pith
 
-.PHONY: demo tests test check fuzz lint install clean
+.PHONY: demo tests test check fuzz references lint install clean
