@@ -14,4 +14,5 @@ void kernels_fill_avx2(struct kernels *k) {
     fill_ops(k);
     k->attend = attend;
     avx2_fill_dot(k);
+    avx2_fill_gemm(k);
 }

@@ -16,7 +16,7 @@
 #define AHEAD 4096
 
 struct format32 {
-    codes32_reader *codes;
+    codes_reader *codes;
     size_t block_size;
     int zero_shift; // the zero is 1 << zero_shift; -1: none
     bool has_min, is_signed;
@@ -25,8 +25,10 @@ struct format32 {
 // Codes times activations, added up in pairs: 16 bits hold 2 * 127 * 63 of unsigned codes and 2 * 127 * 128 of signed
 // ones.
 INLINE __m256i dot_codes(bool is_signed, __m256i w, __m256i x) {
-    if (is_signed)
+    if (is_signed) {
+        w = _mm256_xor_si256(w, _mm256_set1_epi8(-128));
         return _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w));
+    }
     return _mm256_maddubs_epi16(w, x);
 }
 
@@ -48,7 +50,8 @@ struct blocks8 {
 
 INLINE struct blocks8 unpack8(const struct format32 f, const char *w, size_t n) {
     struct blocks8 k;
-    UNROLL for (size_t i = 0; i < 8; i++) k.codes[i] = i < n ? f.codes(w + i * f.block_size) : _mm256_setzero_si256();
+    UNROLL for (size_t i = 0; i < 8; i++) k.codes[i] =
+        i < n ? f.codes(w + i * f.block_size, 0) : _mm256_setzero_si256();
     k.d = halves8(w, f.block_size, n);
     k.m = f.has_min ? halves8(w + sizeof(uint16_t), f.block_size, n) : _mm256_setzero_ps();
     return k;
@@ -148,7 +151,7 @@ static void dot_iq4_nl(const struct dot_job *j) {
 }
 
 struct format256 {
-    codes256_reader *codes;
+    codes_reader *codes;
     __m128i (*scales)(const char *b);
     __m128i (*mins)(const char *b); // NULL: none
     size_t block_size, d_at, dmin_at;

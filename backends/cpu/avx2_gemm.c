@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+// AVX2: many columns. Products of unsigned codes and signed activations are added up in 16 bits as long as they fit,
+// then multiplied by the sub-scale and added in 32.
+#include <string.h>
+
+#include "backends/cpu/avx2.h"
+
+#define COLS 4   // 8 accumulators, 2 registers of weights, 1 of activations, 1 of products: 12 of 16
+#define PLANES 2 // codes of eight bits are two planes of four
+#define FIT(f) ((f).fit ? (f).fit : 8)
+
+#include "backends/cpu/avx2_begin.h"
+#include "backends/cpu/avx2_panel.h"
+
+// `groups` groups of the panel times the columns, in 16 bits.
+INLINE void multiply(const uint8_t *w, const struct columns *x, size_t at, int groups, __m256i acc[COLS][VECTORS]) {
+    UNROLL for (int g = 0; g < groups; g++) {
+        __m256i weights[VECTORS];
+        UNROLL for (int v = 0; v < VECTORS; v++) weights[v] = _mm256_load_si256((const void *)(w + g * GROUP + 32 * v));
+        UNROLL for (int c = 0; c < COLS; c++) {
+            __m256i codes = _mm256_set1_epi32(word_at(x->q[c] + at + 4 * g));
+            UNROLL for (int v = 0; v < VECTORS; v++) {
+                __m256i product = _mm256_maddubs_epi16(weights[v], codes);
+                acc[c][v] = g ? _mm256_add_epi16(acc[c][v], product) : product;
+            }
+        }
+    }
+}
+
+INLINE void block_sums32(const struct panel_format32 f, const uint8_t *p, const struct columns *x, size_t b,
+                         __m256i dot[COLS][VECTORS]) {
+    UNROLL for (int c = 0; c < COLS; c++) UNROLL for (int v = 0; v < VECTORS; v++) dot[c][v] =
+        f.zero ? _mm256_set1_epi32(x->offset[c][b]) : _mm256_setzero_si256();
+    UNROLL for (int plane = 0; plane < f.planes; plane++) UNROLL for (int g = 0; g < 8; g += FIT(f)) {
+        __m256i acc[COLS][VECTORS];
+        multiply(p + (plane * 8 + g) * GROUP, x, 32 * b + 4 * (size_t)g, FIT(f), acc);
+        UNROLL for (int c = 0; c < COLS; c++) UNROLL for (int v = 0; v < VECTORS; v++) dot[c][v] =
+            _mm256_add_epi32(dot[c][v], _mm256_madd_epi16(acc[c][v], _mm256_set1_epi16(plane ? 16 : 1)));
+    }
+}
+
+INLINE void block_sums256(const struct panel_format256 f, const uint8_t *p, const struct columns *x, size_t b,
+                          int32_t total[COLS][ROWS]) {
+    const int groups = f.sub / 4;
+    memset(total, 0, COLS * sizeof *total);
+    for (int s = 0; s < 256 / f.sub; s++) {
+        UNROLL for (int plane = 0; plane < f.planes; plane++) UNROLL for (int g = 0; g < groups; g += FIT(f)) {
+            __m256i acc[COLS][VECTORS];
+            multiply(p + (plane * 64 + s * groups + g) * GROUP, x, 256 * b + 4 * (size_t)(s * groups + g), FIT(f), acc);
+            UNROLL for (int v = 0; v < VECTORS; v++) {
+                __m256i scale = _mm256_load_si256((const void *)(p + places256(f).scale + s * GROUP + 32 * v));
+                scale = plane ? _mm256_slli_epi16(scale, 4) : scale;
+                UNROLL for (int c = 0; c < COLS; c++) {
+                    __m256i *at = (__m256i *)(void *)(total[c] + 8 * v);
+                    _mm256_store_si256(at,
+                                       _mm256_add_epi32(_mm256_load_si256(at), _mm256_madd_epi16(acc[c][v], scale)));
+                }
+            }
+        }
+    }
+}
+
+#include "backends/cpu/avx2_gemm.h"
+#include "backends/cpu/avx2_end.h"
+
+void avx2_fill_gemm(struct kernels *k) {
+    fill_gemm(k);
+}
