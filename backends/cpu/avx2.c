@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The AVX2 level: the shared operations in its vectors, and its matrix products.
+#if defined(__x86_64__)
 #include "backends/cpu/avx2.h"
 
 #include <string.h>
@@ -16,3 +17,5 @@ void kernels_fill_avx2(struct kernels *k) {
     avx2_fill_dot(k);
     avx2_fill_gemm(k);
 }
+
+#endif

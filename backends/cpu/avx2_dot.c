@@ -2,6 +2,7 @@
 // AVX2: matrix products straight from the file, any number of columns. A row's codes are unpacked once for all columns.
 // Formats of 32: the lanes of a sum are eight consecutive blocks. Formats of 256: the lanes are four rows when there
 // are few columns, else four columns. Float formats: the lanes are the sixteen partial sums.
+#if defined(__x86_64__)
 #include "backends/cpu/avx2.h"
 
 #include <string.h>
@@ -420,3 +421,5 @@ void avx2_fill_dot(struct kernels *k) {
     k->dot[QUANT_q6_k] = dot_q6_k;
     k->dot[QUANT_iq4_nl] = dot_iq4_nl;
 }
+
+#endif

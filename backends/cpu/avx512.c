@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The AVX-512 level: the shared operations in its vectors, and its matrix products.
+#if defined(__x86_64__)
 #include "backends/cpu/avx512.h"
 
 #include <string.h>
@@ -16,3 +17,5 @@ void kernels_fill_avx512(struct kernels *k) {
     avx512_fill_dot(k);
     avx512_fill_gemm(k);
 }
+
+#endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // AVX-512: few columns, weights read once from the file. Formats of 32: the lanes of the sum are eight consecutive
 // blocks. Formats of 256: the lanes are four rows. Float formats: the lanes are the sixteen partial sums.
+#if defined(__x86_64__)
 #include <string.h>
 
 #include "backends/cpu/avx512.h"
@@ -376,3 +377,5 @@ void avx512_fill_dot(struct kernels *k) {
     k->dot[QUANT_q6_k] = dot_q6_k;
     k->dot[QUANT_iq4_nl] = dot_iq4_nl;
 }
+
+#endif

@@ -3,6 +3,7 @@
 // four elements to a lane, and a tile of 32 rows times six columns is multiplied in registers. The activations' codes
 // are made unsigned by adding 128 for the dot instruction, which the panel's correction -128 * (sum of weights) takes
 // back.
+#if defined(__x86_64__)
 #include <string.h>
 
 #include "backends/cpu/avx512.h"
@@ -422,3 +423,5 @@ void avx512_fill_gemm(struct kernels *k) {
     k->gemm[QUANT_q6_k] = gemm_q6_k;
     k->gemm[QUANT_iq4_nl] = gemm_iq4_nl;
 }
+
+#endif
