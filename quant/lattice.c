@@ -215,6 +215,18 @@ struct sums {
     float gain, p, q;
 };
 
+// Writes down what a unit takes. In the loop that chooses, GCC 12 for AArch64 loses these stores at -O2.
+static void take_unit(const struct work *k, int unit, int way, const int corner[4], struct lattice_found *out) {
+    int first = unit * k->l->unit;
+    const struct hull(*hulls)[2] = &k->hulls[first];
+    uint16_t *point = out->point + first;
+    uint8_t *ways = out->way + first;
+    for (int i = 0; i < k->l->unit; i++) {
+        point[i] = hulls[i][way].point[corner[i]];
+        ways[i] = (uint8_t)way;
+    }
+}
+
 // What a unit gains at scale a, the better way of the two; the choice goes to `out` unless that is NULL.
 static struct sums try_unit(const struct work *k, int unit, float a, struct lattice_found *out) {
     struct sums best = {.gain = -INFINITY};
@@ -231,11 +243,8 @@ static struct sums try_unit(const struct work *k, int unit, float a, struct latt
         if (!(s.gain > best.gain))
             continue;
         best = s;
-        for (int i = 0; out && i < k->l->unit; i++) {
-            int g = unit * k->l->unit + i;
-            out->point[g] = k->hulls[g][way].point[corner[i]];
-            out->way[g] = (uint8_t)way;
-        }
+        if (out)
+            take_unit(k, unit, way, corner, out);
     }
     return best;
 }
