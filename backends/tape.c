@@ -73,6 +73,10 @@ void tape_softcap(struct tape *t, float *x, uint32_t len, float cap) {
     emit(t, (struct tape_op){TAPE_SOFTCAP, .softcap = {x, len, cap}});
 }
 
+size_t kv_page_size(enum kv_type type, uint32_t dim) {
+    return (size_t)TAPE_PAGE * dim * (type == KV_F16 ? 2 : 4);
+}
+
 const char *tape_name(enum tape_code code) {
     static const char *const names[] = {"embed", "angles", "norm", "matmul", "rope",
                                         "store", "attend", "glu",  "add",    "softcap"};

@@ -35,7 +35,11 @@ struct kv_layer {
     void *k, *v; // [page][head][64][dim]
     enum kv_type type;
     uint32_t n_heads, dim_k, dim_v;
+    uint32_t ring; // pages that there is room for: page p lies at p % ring; 0: all of them
 };
+
+// Bytes of a page of one head's keys or values.
+size_t kv_page_size(enum kv_type type, uint32_t dim);
 
 enum rope_kind {
     ROPE_NORM, // pairs are neighbours: (0, 1), (2, 3), ...

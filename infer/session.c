@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "infer/kv.h"
+
 // Rows of logits that session_eval_all computes at once: the head is read once for all of them.
 #define LOGIT_ROWS 64
 
@@ -13,9 +15,7 @@ struct session {
     struct session_params params;
     struct arena arena;
     struct tape tape;
-    struct kv_layer *layers; // [n_layers]
-    void *kv;                // one reservation for all layers
-    size_t kv_size;
+    struct kv kv;
     float *activations, *logits; // logits: [LOGIT_ROWS][n_vocab], the first row is what session_logits shows
     size_t activations_size, logits_size;
     int32_t *history; // [n_ctx]
@@ -23,37 +23,18 @@ struct session {
     bool has_logits; // logits[0] belongs to position n - 1
 };
 
-// Bytes that one position takes in one layer.
-static uint64_t layer_bytes(const struct model_shape *s, enum kv_type type) {
-    return (uint64_t)s->n_kv_heads * (s->head_dim_k + s->head_dim_v) * (type == KV_F16 ? 2 : 4);
-}
-
 uint32_t session_ctx_for(const struct engine *en, enum kv_type kv, uint64_t bytes) {
-    const struct model_shape *s = model_shape(en->model);
-    uint64_t n = bytes / (layer_bytes(s, kv) * s->n_layers) / TAPE_PAGE * TAPE_PAGE;
-    return n < s->n_ctx ? (uint32_t)n : s->n_ctx;
-}
-
-// Lays keys and values of every layer into the reservation, each in ascending positions, so that memory is committed in
-// the order in which it fills.
-static bool open_kv(struct session *s, struct err *e) {
-    const struct model_shape *shape = model_shape(s->en->model);
-    struct backend *b = s->en->backend;
-    uint64_t positions = round_up(s->params.n_ctx, TAPE_PAGE), layer = layer_bytes(shape, s->params.kv), size;
-    if (!mul_fits(layer * shape->n_layers, positions, &size) || size > SIZE_MAX / 2)
-        return err_set(e, ERR_SYSTEM, "context %u: its KV memory does not fit this machine", s->params.n_ctx);
-    s->kv_size = (size_t)size;
-    s->kv = b->ops->alloc(b, s->kv_size);
-    s->layers = arena_alloc(&s->arena, shape->n_layers, sizeof *s->layers);
-    if (!s->kv || !s->layers)
-        return err_memory(e, s->kv_size, "the KV memory");
-    size_t k_size = (size_t)(layer * positions / (shape->head_dim_k + shape->head_dim_v) * shape->head_dim_k);
-    for (uint32_t i = 0; i < shape->n_layers; i++) {
-        char *at = (char *)s->kv + i * (size_t)(layer * positions);
-        s->layers[i] =
-            (struct kv_layer){at, at + k_size, s->params.kv, shape->n_kv_heads, shape->head_dim_k, shape->head_dim_v};
+    uint32_t low = 0, high = model_shape(en->model)->n_ctx; // contexts that fit, and from which on none does
+    if (kv_bytes(en->model, kv, high) <= bytes)
+        return high;
+    while (high - low > TAPE_PAGE) {
+        uint32_t n = low + (high - low) / 2;
+        if (kv_bytes(en->model, kv, n) <= bytes)
+            low = n;
+        else
+            high = n;
     }
-    return true;
+    return low / TAPE_PAGE * TAPE_PAGE;
 }
 
 static bool open_buffers(struct session *s, struct err *e) {
@@ -82,7 +63,7 @@ bool session_open(struct session **out, const struct engine *en, const struct se
     s->params = *p;
     if (!s->params.n_ctx)
         s->params.n_ctx = model_shape(en->model)->n_ctx;
-    if (!open_kv(s, e) || !open_buffers(s, e)) {
+    if (!kv_open(&s->kv, en->model, en->backend, &s->arena, p->kv, s->params.n_ctx, e) || !open_buffers(s, e)) {
         session_close(s);
         return false;
     }
@@ -94,7 +75,7 @@ void session_close(struct session *s) {
     if (!s)
         return;
     struct backend *b = s->en->backend;
-    b->ops->free(b, s->kv, s->kv_size);
+    kv_close(&s->kv);
     b->ops->free(b, s->activations, s->activations_size);
     b->ops->free(b, s->logits, s->logits_size);
     free(s->history);
@@ -119,8 +100,9 @@ static bool run(struct session *s, struct err *e) {
 // Evaluates n (at most a batch's) ids behind the history; *hidden is where their results lie until the next batch.
 static bool eval_batch(struct session *s, const int32_t *ids, uint32_t n, const float **hidden, struct err *e) {
     memcpy(s->history + s->n, ids, n * sizeof *ids);
-    const struct model_batch batch = {s->history + s->n, n, (uint32_t)s->n, s->layers, s->activations};
+    const struct model_batch batch = {s->history + s->n, n, (uint32_t)s->n, s->kv.layers, s->activations};
     s->has_logits = false;
+    kv_grow(&s->kv, s->n + n);
     *hidden = model_forward(s->en->model, &s->tape, &batch);
     ERR_FORWARD(run(s, e));
     s->n += n;
@@ -162,15 +144,16 @@ bool session_sync(struct session *s, const int32_t *ids, size_t n, struct err *e
     if (keep == n && s->n == n && s->has_logits)
         return true;
     keep = keep == n ? n - 1 : keep;
-    session_rewind(s, keep);
+    keep = session_rewind(s, keep);
     return eval_last(s, ids + keep, n - keep, e);
 }
 
-void session_rewind(struct session *s, size_t n) {
+size_t session_rewind(struct session *s, size_t n) {
     if (n >= s->n)
-        return;
-    s->n = n;
+        return s->n;
+    s->n = kv_rewind(&s->kv, n);
     s->has_logits = false;
+    return s->n;
 }
 
 // Hands the logits of the batch's rows to the sink, a slice of them at a time.
@@ -221,6 +204,5 @@ const int32_t *session_history(const struct session *s, size_t *n) {
 }
 
 size_t session_kv_bytes(const struct session *s) {
-    const struct model_shape *shape = model_shape(s->en->model);
-    return (size_t)(layer_bytes(shape, s->params.kv) * shape->n_layers) * s->n;
+    return (size_t)kv_bytes(s->en->model, s->params.kv, s->n);
 }

@@ -40,8 +40,9 @@ typedef bool session_sink(void *user, size_t position, const float *logits, stru
 bool session_eval_all(struct session *s, const int32_t *ids, size_t n, size_t chunk, session_sink *sink, void *user,
                       struct err *e);
 
-// Forgets the history beyond its first n ids.
-void session_rewind(struct session *s, size_t n);
+// Forgets the history beyond its first n ids and returns how many are left: fewer than n, at worst none, where layers
+// that keep a window only have given up what is needed to go on from there. session_sync evaluates them again.
+size_t session_rewind(struct session *s, size_t n);
 
 // Bytes of KV memory that the history fills.
 size_t session_kv_bytes(const struct session *s);

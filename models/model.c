@@ -235,6 +235,11 @@ const struct model_shape *model_shape(const struct model *m) {
     return &m->shape;
 }
 
+struct model_kv model_kv(const struct model *m, uint32_t layer) {
+    const struct model_shape *s = &m->shape;
+    return (struct model_kv){s->n_kv_heads, s->head_dim_k, s->head_dim_v, false, m->layers[layer].window};
+}
+
 static uint32_t max_u32(uint32_t a, uint32_t b) {
     return a > b ? a : b;
 }

@@ -17,11 +17,20 @@ struct model_shape {
     uint32_t n_ctx; // that the model was trained for
 };
 
+// What a layer keeps of the past.
+struct model_kv {
+    uint32_t n_heads;      // 0: nothing
+    uint32_t dim_k, dim_v; // of a head
+    bool latent;           // keys only: a value is the first dim_v elements of its key
+    uint32_t reach;        // a row sees no more than so many keys, its own the last; 0: all
+};
+
 // Binds a file. A missing or misshapen tensor, a missing key, an impossible number, an unknown architecture is
 // ERR_INPUT with its name.
 bool model_open(struct model **out, const struct gguf *g, struct err *e);
 void model_close(struct model *m); // NULL is fine
 const struct model_shape *model_shape(const struct model *m);
+struct model_kv model_kv(const struct model *m, uint32_t layer);
 
 // What a backend must reserve for this model.
 struct backend_limits model_limits(const struct model *m);

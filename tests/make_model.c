@@ -3,9 +3,9 @@
 //   chain    a llama whose next token depends on the last one only: see `answer` and `next_of`. Attention and
 //            feed-forward are computed and multiplied by zero, so long prompts take their time.
 //   random   a llama with random weights: what it says means nothing, but every weight counts.
-// arch=NAME writes another architecture's name; context=N; template=0, vocab=0, tensors=0 leave those out;
-// sampling=T writes general.sampling.temp; parts=N splits it: FILE-00001-of-0000N.gguf and so on. The vocabulary is
-// byte-level BPE: 256 bytes, a few merges, control tokens.
+// arch=NAME writes another architecture's name; window=N makes it a gemma3 whose first layer sees N keys; context=N;
+// template=0, vocab=0, tensors=0 leave those out; sampling=T writes general.sampling.temp; parts=N splits it:
+// FILE-00001-of-0000N.gguf and so on. The vocabulary is byte-level BPE: 256 bytes, a few merges, control tokens.
 #include "base/base.h"
 
 #include <stdio.h>
@@ -26,7 +26,7 @@ static const char answer[] = "OK: \xC3\xA9~!";
 
 struct options {
     const char *arch;
-    uint32_t context;
+    uint32_t context, window;
     bool template, vocab, tensors;
     float sampling; // negative: no key
     unsigned parts; // 0: one file
@@ -93,6 +93,10 @@ static void write_keys(struct gguf_writer *w, const struct options *o) {
     gguf_write_u32(w, key, o->context);
     snprintf(key, sizeof key, "%s.attention.layer_norm_rms_epsilon", o->arch);
     gguf_write_f32(w, key, 1e-5f);
+    if (o->window) {
+        gguf_write_u32(w, "gemma3.attention.sliding_window", o->window);
+        gguf_write_u32(w, "gemma3.attention.sliding_window_pattern", 2);
+    }
     if (o->sampling >= 0)
         gguf_write_f32(w, "general.sampling.temp", o->sampling);
     if (o->template)
@@ -141,11 +145,11 @@ static void write_matrix(struct gguf_writer *w, const char *name, uint64_t cols,
     gguf_write_tensor(w, name, 0, 2, dims, data, (size_t)(cols * rows) * sizeof *data);
 }
 
-static void write_norm(struct gguf_writer *w, const char *name, const float *ones) {
-    gguf_write_tensor(w, name, 0, 1, (const uint64_t[]){EMBED}, ones, EMBED * sizeof *ones);
+static void write_norm(struct gguf_writer *w, const char *name, uint64_t len, const float *ones) {
+    gguf_write_tensor(w, name, 0, 1, &len, ones, (size_t)len * sizeof *ones);
 }
 
-static void write_layer(struct gguf_writer *w, unsigned layer, bool chain, float *data, const float *ones,
+static void write_layer(struct gguf_writer *w, unsigned layer, bool chain, bool window, float *data, const float *ones,
                         uint32_t *state) {
     static const struct {
         const char *name;
@@ -164,13 +168,19 @@ static void write_layer(struct gguf_writer *w, unsigned layer, bool chain, float
         snprintf(name, sizeof name, "blk.%u.%s.weight", layer, matrices[i].name);
         write_matrix(w, name, matrices[i].cols, matrices[i].rows, data);
     }
-    snprintf(name, sizeof name, "blk.%u.attn_norm.weight", layer);
-    write_norm(w, name, ones);
-    snprintf(name, sizeof name, "blk.%u.ffn_norm.weight", layer);
-    write_norm(w, name, ones);
+    static const struct {
+        const char *name;
+        uint64_t len;
+    } norms[] = {{"attn_norm", EMBED},           {"ffn_norm", EMBED},
+                 {"attn_q_norm", HEAD_DIM},      {"attn_k_norm", HEAD_DIM},
+                 {"post_attention_norm", EMBED}, {"post_ffw_norm", EMBED}};
+    for (size_t i = 0; i < (window ? ARRAY_LEN(norms) : 2); i++) { // the first two are every model's
+        snprintf(name, sizeof name, "blk.%u.%s.weight", layer, norms[i].name);
+        write_norm(w, name, norms[i].len, ones);
+    }
 }
 
-static void write_tensors(struct gguf_writer *w, bool chain) {
+static void write_tensors(struct gguf_writer *w, bool chain, bool window) {
     static float embed[N_VOCAB * EMBED], head[N_VOCAB * EMBED], layer[EMBED * EMBED], ones[EMBED];
     uint32_t state = 12345;
     fill(embed, N_VOCAB * EMBED, 2, &state);
@@ -181,8 +191,8 @@ static void write_tensors(struct gguf_writer *w, bool chain) {
         fill_chain(embed, head);
     write_matrix(w, "token_embd.weight", EMBED, N_VOCAB, embed);
     for (unsigned i = 0; i < LAYERS; i++)
-        write_layer(w, i, chain, layer, ones, &state);
-    write_norm(w, "output_norm.weight", ones);
+        write_layer(w, i, chain, window, layer, ones, &state);
+    write_norm(w, "output_norm.weight", EMBED, ones);
     write_matrix(w, "output.weight", EMBED, N_VOCAB, head);
 }
 
@@ -196,6 +206,8 @@ static bool read_options(struct options *o, char **argv) {
             o->arch = value;
         else if (strncmp(*argv, "context=", n) == 0)
             o->context = (uint32_t)strtoul(value, NULL, 10);
+        else if (strncmp(*argv, "window=", n) == 0)
+            o->window = (uint32_t)strtoul(value, NULL, 10), o->arch = "gemma3";
         else if (strncmp(*argv, "parts=", n) == 0)
             o->parts = (unsigned)strtoul(value, NULL, 10);
         else if (strncmp(*argv, "sampling=", n) == 0)
@@ -244,7 +256,7 @@ int main(int argc, char **argv) {
     struct buf bytes = {0};
     write_keys(&w, &o);
     if (o.tensors)
-        write_tensors(&w, strcmp(argv[1], "chain") == 0);
+        write_tensors(&w, strcmp(argv[1], "chain") == 0, o.window > 0);
     bool ok =
         gguf_write_end(&w, &bytes) && (o.parts ? write_parts(argv[2], o.parts, &bytes) : write_bytes(argv[2], &bytes));
     buf_free(&bytes);

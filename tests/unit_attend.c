@@ -148,7 +148,7 @@ static void check_case(struct backend *b[3], struct fixture *f, const struct tap
 }
 
 static void check_all(struct backend *b[3], struct fixture *f) {
-    const struct kv_layer latent = {f->kv.k, NULL, KV_F32, KV_HEADS, DIM_K, DIM_V};
+    const struct kv_layer latent = {f->kv.k, NULL, KV_F32, KV_HEADS, DIM_K, DIM_V, 0};
     const struct tape_attend plain = {.kv = &f->kv, .heads = HEADS, .scale = 0.4f};
     static const struct {
         const char *name;

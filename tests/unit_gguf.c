@@ -294,7 +294,7 @@ static void many_names(void) {
     buf_free(&file);
 }
 
-// The best of ten, so that only the work is measured.
+// The best of some, so that only the work is measured.
 static double open_ms(const char *path) {
     double best = 1e9;
     for (int i = 0; i < 200 && best >= 5; i++) { // many tries: others may use the machine

@@ -16,6 +16,7 @@ UNIT(pretok)
 UNIT(tok)
 UNIT(quant)
 UNIT(attend)
+UNIT(session)
 UNIT(template)
 UNIT(forms)
 #undef UNIT

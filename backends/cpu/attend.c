@@ -73,15 +73,13 @@ static void fill_bias(const struct tape_attend *a, uint32_t page, uint32_t head,
 static void attend_page(struct cpu_backend *cpu, const struct tape_attend *a, const struct piece *p, uint32_t page,
                         struct attend_job *j, uint32_t *lo, uint32_t *hi, float *bias) {
     const struct kv_layer *kv = a->kv;
-    size_t element = kv->type == KV_F16 ? 2 : 4;
-    size_t at = ((size_t)page * kv->n_heads + p->kv_head) * TAPE_PAGE;
     for (uint32_t i = 0; i < p->n; i++) {
         visible_in(page, a, a->pos + p->token[i], &lo[i], &hi[i]);
         if (bias)
             fill_bias(a, page, p->head[i], a->pos + p->token[i], bias + (size_t)i * TAPE_PAGE);
     }
-    j->k = (const char *)kv->k + at * kv->dim_k * element;
-    j->v = kv->v ? (const char *)kv->v + at * kv->dim_v * element : j->k;
+    j->k = cpu_kv_page(kv, kv->k, kv->dim_k, page, p->kv_head);
+    j->v = kv->v ? cpu_kv_page(kv, kv->v, kv->dim_v, page, p->kv_head) : j->k;
     cpu->kernels.attend(j);
 }
 

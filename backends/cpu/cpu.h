@@ -34,6 +34,12 @@ struct cpu_run {
 
 // Quantizes row `row` of the operation's input into the records its matrices want.
 void cpu_matmul_encode(struct cpu_backend *cpu, const struct tape_matmul *m, uint32_t row);
+// Where page `page` of a KV head begins in keys or values of vectors of `dim`.
+static inline void *cpu_kv_page(const struct kv_layer *kv, void *base, uint32_t dim, size_t page, size_t head) {
+    size_t at = kv->ring ? page % kv->ring : page;
+    return (char *)base + (at * kv->n_heads + head) * kv_page_size(kv->type, dim);
+}
+
 // Takes pieces of the operation until there are none.
 void cpu_matmul(struct cpu_backend *cpu, const struct tape_op *op, unsigned thread);
 void cpu_attend(struct cpu_backend *cpu, const struct tape_op *op, unsigned thread);

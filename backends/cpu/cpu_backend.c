@@ -59,11 +59,12 @@ static void run_rope(struct cpu_backend *cpu, const struct tape_op *op, uint32_t
     }
 }
 
-static void store(const struct cpu_backend *cpu, const float *x, enum kv_type type, void *base, size_t at, size_t n) {
+// Puts vector `slot` of a page.
+static void store(const struct cpu_backend *cpu, const float *x, enum kv_type type, void *page, size_t slot, size_t n) {
     if (type == KV_F16)
-        cpu->kernels.to_f16(x, n, (uint16_t *)base + at);
+        cpu->kernels.to_f16(x, n, (uint16_t *)page + slot * n);
     else
-        memcpy((float *)base + at, x, n * sizeof *x);
+        memcpy((float *)page + slot * n, x, n * sizeof *x);
 }
 
 static void run_store(struct cpu_backend *cpu, const struct tape_op *op, uint32_t row) {
@@ -71,10 +72,13 @@ static void run_store(struct cpu_backend *cpu, const struct tape_op *op, uint32_
     const struct kv_layer *kv = o->kv;
     size_t page = (o->pos + row) / TAPE_PAGE, slot = (o->pos + row) % TAPE_PAGE;
     for (size_t h = 0; h < kv->n_heads; h++) {
-        size_t key = (page * kv->n_heads + h) * TAPE_PAGE + slot, from = (size_t)row * kv->n_heads + h;
-        store(cpu, o->k + from * kv->dim_k, kv->type, kv->k, key * kv->dim_k, kv->dim_k);
-        if (kv->v)
-            store(cpu, o->v + from * kv->dim_v, kv->type, kv->v, key * kv->dim_v, kv->dim_v);
+        size_t from = (size_t)row * kv->n_heads + h;
+        void *k = cpu_kv_page(kv, kv->k, kv->dim_k, page, h);
+        store(cpu, o->k + from * kv->dim_k, kv->type, k, slot, kv->dim_k);
+        if (!kv->v)
+            continue;
+        void *v = cpu_kv_page(kv, kv->v, kv->dim_v, page, h);
+        store(cpu, o->v + from * kv->dim_v, kv->type, v, slot, kv->dim_v);
     }
 }
 

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+// Laying out the KV memory.
+#include "infer/kv.h"
+
+// Pages that a layer has room for when its rows see at most `reach` keys: those that the first row of a full batch sees
+// while the last one is stored, and as many again for going back.
+static uint64_t ring_pages(uint32_t reach, uint64_t pages) {
+    uint64_t ring = (2 * (uint64_t)reach + TAPE_MAX_ROWS) / TAPE_PAGE + 2;
+    return reach && ring < pages ? ring : pages;
+}
+
+static uint64_t page_size(const struct model_kv *l, enum kv_type type) {
+    uint64_t values = l->latent ? 0 : kv_page_size(type, l->dim_v);
+    return l->n_heads * (kv_page_size(type, l->dim_k) + values);
+}
+
+static uint64_t pages_of(uint64_t n) {
+    return (n + TAPE_PAGE - 1) / TAPE_PAGE;
+}
+
+uint64_t kv_bytes(const struct model *m, enum kv_type type, uint64_t n) {
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < model_shape(m)->n_layers; i++) {
+        struct model_kv l = model_kv(m, i);
+        uint64_t most = ring_pages(l.reach, UINT64_MAX / TAPE_PAGE) * TAPE_PAGE;
+        sum += page_size(&l, type) * (n < most ? n : most) / TAPE_PAGE;
+    }
+    return sum;
+}
+
+// The layer's place in the reservation from *at on.
+static struct kv_layer lay_out(const struct model_kv *l, enum kv_type type, uint64_t pages, char **at) {
+    uint64_t ring = ring_pages(l->reach, pages);
+    struct kv_layer kv = {.type = type, .n_heads = l->n_heads, .dim_k = l->dim_k, .dim_v = l->dim_v};
+    kv.ring = ring < pages ? (uint32_t)ring : 0;
+    if (!l->n_heads)
+        return kv;
+    kv.k = *at;
+    *at += ring * l->n_heads * kv_page_size(type, l->dim_k);
+    if (l->latent)
+        return kv;
+    kv.v = *at;
+    *at += ring * l->n_heads * kv_page_size(type, l->dim_v);
+    return kv;
+}
+
+bool kv_open(struct kv *kv, const struct model *m, struct backend *b, struct arena *a, enum kv_type type,
+             uint32_t n_ctx, struct err *e) {
+    uint64_t size = 0, pages = pages_of(n_ctx);
+    *kv = (struct kv){.backend = b, .n_layers = model_shape(m)->n_layers};
+    for (uint32_t i = 0; i < kv->n_layers; i++) {
+        struct model_kv l = model_kv(m, i);
+        size += page_size(&l, type) * ring_pages(l.reach, pages); // limits of the shape keep it in 64 bits
+    }
+    ERR_IF(size > SIZE_MAX / 2, e, ERR_SYSTEM, "context %u: its KV memory does not fit this machine", n_ctx);
+    kv->size = (size_t)size;
+    kv->memory = b->ops->alloc(b, kv->size);
+    kv->layers = arena_alloc(a, kv->n_layers, sizeof *kv->layers);
+    kv->reach = arena_alloc(a, kv->n_layers, sizeof *kv->reach);
+    if (!kv->memory || !kv->layers || !kv->reach)
+        return err_memory(e, kv->size, "the KV memory");
+    char *at = kv->memory;
+    for (uint32_t i = 0; i < kv->n_layers; i++) {
+        struct model_kv l = model_kv(m, i);
+        kv->layers[i] = lay_out(&l, type, pages, &at);
+        kv->reach[i] = l.reach;
+    }
+    return true;
+}
+
+void kv_close(struct kv *kv) {
+    if (kv->memory)
+        kv->backend->ops->free(kv->backend, kv->memory, kv->size);
+}
+
+void kv_grow(struct kv *kv, size_t n) {
+    kv->top = max_size(kv->top, n);
+}
+
+// Whether a layer with a ring still has the keys that position n sees: page p has given way to page p + ring.
+static bool holds(const struct kv_layer *l, size_t reach, size_t n, size_t top) {
+    size_t first = n + 1 > reach ? n + 1 - reach : 0;
+    return !l->ring || top == 0 || first / TAPE_PAGE + l->ring > (top - 1) / TAPE_PAGE;
+}
+
+size_t kv_rewind(struct kv *kv, size_t n) {
+    for (uint32_t i = 0; i < kv->n_layers; i++)
+        if (!holds(&kv->layers[i], kv->reach[i], n, kv->top))
+            n = 0;
+    if (n == 0)
+        kv->top = 0;
+    return n;
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+// Tests of sessions on a tiny model whose first layer keeps a window of its keys: the same logits whatever was cut,
+// forgotten and evaluated again, and memory for no more than the window.
+#include "infer/session.h"
+#include "tests/test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "infer/kv.h"
+
+#define N_IDS 1000
+#define WINDOW 70
+
+struct fixture {
+    struct engine *en;
+    struct session *s;
+    int32_t ids[N_IDS];
+    float *want; // [N_IDS][n_vocab]: logits, evaluated in one go
+};
+
+static bool keep_row(void *user, size_t position, const float *logits, struct err *e) {
+    struct fixture *f = user;
+    size_t n = session_n_vocab(f->s);
+    (void)e;
+    memcpy(f->want + position * n, logits, n * sizeof *logits);
+    return true;
+}
+
+static bool compare_row(void *user, size_t position, const float *logits, struct err *e) {
+    const struct fixture *f = user;
+    size_t n = session_n_vocab(f->s);
+    ERR_IF(memcmp(f->want + position * n, logits, n * sizeof *logits) != 0, e, ERR_NO, "other logits at %zu", position);
+    return true;
+}
+
+// Syncs to the first n ids and compares the last logits.
+static void sync_to(struct fixture *f, size_t n) {
+    struct err e;
+    CHECK_CALL(session_sync(f->s, f->ids, n, &e) && compare_row(f, n - 1, session_logits(f->s), &e), &e);
+}
+
+static void check_chunks(struct fixture *f) {
+    static const size_t chunks[] = {1, 7, 64, 100};
+    struct err e;
+    for (size_t i = 0; i < ARRAY_LEN(chunks); i++) {
+        session_rewind(f->s, 0);
+        CHECK_CALL(session_eval_all(f->s, f->ids, N_IDS, chunks[i], compare_row, f, &e), &e);
+    }
+}
+
+static void check_rewinds(struct fixture *f) {
+    test_case("session: a window allows going back by itself");
+    sync_to(f, N_IDS);
+    CHECK_INT(session_rewind(f->s, N_IDS - WINDOW), N_IDS - WINDOW);
+    sync_to(f, N_IDS);
+    test_case("session: going back behind what a window keeps evaluates again");
+    CHECK_INT(session_rewind(f->s, 300), 0);
+    sync_to(f, N_IDS);
+    test_case("session: any path to a history gives its logits");
+    static const size_t path[] = {300, 990, 1000, 400, 401, 331, 330, 1, 999, 900, 600, 860, 599, 598, 342, 2, 1000};
+    for (size_t i = 0; i < ARRAY_LEN(path); i++)
+        sync_to(f, path[i]);
+    for (size_t n = N_IDS; n > N_IDS - 200; n -= 13) {
+        int32_t last = f->ids[n - 1];
+        struct err e;
+        f->ids[n - 1] = 5;
+        CHECK_CALL(session_sync(f->s, f->ids, n, &e), &e);
+        f->ids[n - 1] = last;
+        sync_to(f, n);
+    }
+}
+
+static void check_memory(struct fixture *f) {
+    const struct model *m = f->en->model;
+    test_case("session: a window's memory stops growing");
+    uint64_t a = kv_bytes(m, KV_F16, 5000), b = kv_bytes(m, KV_F16, 6000), c = kv_bytes(m, KV_F16, 64);
+    CHECK_INT((b - a) * 64 * 2, c * 1000); // of two layers one still grows
+    CHECK(kv_bytes(m, KV_F32, 64) == 2 * c);
+    test_case("session: the context for some memory");
+    for (uint32_t n = 0; n <= 8192; n += 1024)
+        CHECK_INT(session_ctx_for(f->en, KV_F16, kv_bytes(m, KV_F16, n)), n);
+    CHECK_INT(session_ctx_for(f->en, KV_F16, UINT64_MAX), 8192);
+}
+
+static void check_all(struct fixture *f) {
+    struct err e;
+    test_case("session: chunks of any length give the same logits");
+    CHECK_CALL(session_eval_all(f->s, f->ids, N_IDS, 0, keep_row, f, &e), &e);
+    check_chunks(f);
+    check_rewinds(f);
+    check_memory(f);
+}
+
+static bool open_model(struct fixture *f, const char *path, struct err *e) {
+    const struct engine_params en = {.path = path, .n_threads = 2};
+    const struct session_params s = {.n_ctx = 2048};
+    ERR_FORWARD(engine_open(&f->en, &en, e) && session_open(&f->s, f->en, &s, e));
+    for (uint32_t i = 0; i < N_IDS; i++)
+        f->ids[i] = (int32_t)(i * i * 7 % session_n_vocab(f->s));
+    f->want = calloc(N_IDS * session_n_vocab(f->s), sizeof *f->want);
+    return f->want || err_memory(e, N_IDS, "logits");
+}
+
+void unit_session(void) {
+    static struct fixture f;
+    char path[512], command[1200];
+    const char *build = getenv("BUILD");
+    struct err e;
+    test_case("session: a model is written and opened");
+    build = build ? build : "build/release";
+    snprintf(path, sizeof path, "%s/tests/session.gguf", build);
+    snprintf(command, sizeof command, "'%s/tests/make_model' random '%s' window=%d", build, path, WINDOW);
+    if (CHECK(system(command) == 0) && CHECK_CALL(open_model(&f, path, &e), &e))
+        check_all(&f);
+    session_close(f.s);
+    engine_close(f.en);
+    free(f.want);
+    remove(path);
+}
