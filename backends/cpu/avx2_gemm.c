@@ -21,7 +21,7 @@ INLINE void multiply(const uint8_t *w, const struct columns *x, size_t at, int g
             __m256i codes = _mm256_set1_epi32(word_at(x->q[c] + at + 4 * g));
             UNROLL for (int v = 0; v < VECTORS; v++) {
                 __m256i product = _mm256_maddubs_epi16(weights[v], codes);
-                acc[c][v] = g ? _mm256_add_epi16(acc[c][v], product) : product;
+                acc[c][v] = g ? in_order(_mm256_add_epi16(acc[c][v], product)) : product;
             }
         }
     }
@@ -33,6 +33,7 @@ INLINE void block_sums32(const struct panel_format32 f, const uint8_t *p, const 
         f.zero ? _mm256_set1_epi32(x->offset[c][b]) : _mm256_setzero_si256();
     UNROLL for (int plane = 0; plane < f.planes; plane++) UNROLL for (int g = 0; g < 8; g += FIT(f)) {
         __m256i acc[COLS][VECTORS];
+        load_again();
         multiply(p + (plane * 8 + g) * GROUP, x, 32 * b + 4 * (size_t)g, FIT(f), acc);
         UNROLL for (int c = 0; c < COLS; c++) UNROLL for (int v = 0; v < VECTORS; v++) dot[c][v] =
             _mm256_add_epi32(dot[c][v], _mm256_madd_epi16(acc[c][v], _mm256_set1_epi16(plane ? 16 : 1)));
@@ -46,6 +47,7 @@ INLINE void block_sums256(const struct panel_format256 f, const uint8_t *p, cons
     for (int s = 0; s < 256 / f.sub; s++) {
         UNROLL for (int plane = 0; plane < f.planes; plane++) UNROLL for (int g = 0; g < groups; g += FIT(f)) {
             __m256i acc[COLS][VECTORS];
+            load_again();
             multiply(p + (plane * 64 + s * groups + g) * GROUP, x, 256 * b + 4 * (size_t)(s * groups + g), FIT(f), acc);
             UNROLL for (int v = 0; v < VECTORS; v++) {
                 __m256i scale = _mm256_load_si256((const void *)(p + places256(f).scale + s * GROUP + 32 * v));

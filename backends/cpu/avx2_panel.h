@@ -60,6 +60,17 @@ INLINE struct places256 places256(const struct panel_format256 f) {
     return p;
 }
 
+// A sum as it stands: a compiler that regroups the additions of a loop as a tree needs more registers than there are.
+INLINE __m256i in_order(__m256i v) {
+    __asm__("" : "+x"(v));
+    return v;
+}
+
+// Nothing loaded before is kept: there are no registers to keep it in.
+INLINE void load_again(void) {
+    __asm__ volatile("" ::: "memory");
+}
+
 // Turns 8 rows of 8 four-byte groups into 8 groups of 8 rows, stored a GROUP apart.
 INLINE void store_transposed(const __m256i v[8], uint8_t *out) {
     __m256i t[8], u[8];
