@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // AVX2: many columns. Products of unsigned codes and signed activations are added up in 16 bits as long as they fit,
 // then multiplied by the sub-scale and added in 32.
+#if defined(__x86_64__)
 #include <string.h>
 
 #include "backends/cpu/avx2.h"
@@ -68,3 +69,5 @@ INLINE void block_sums256(const struct panel_format256 f, const uint8_t *p, cons
 void avx2_fill_gemm(struct kernels *k) {
     fill_gemm(k);
 }
+
+#endif

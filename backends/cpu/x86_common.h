@@ -3,11 +3,7 @@
 // that it is compiled for that level.
 #pragma once
 
-#include "quant/blocks.h"
-
-// Loops over registers must be unrolled whole, or the registers become memory.
-#define UNROLL _Pragma("GCC unroll 16")
-#define INLINE static inline __attribute__((always_inline))
+#include "backends/cpu/vector.h"
 
 // The tree of quant_sum8.
 INLINE float sum8(__m256 a) {
@@ -48,10 +44,4 @@ INLINE __m128i mins_q4_k(const char *b) {
     uint32_t s[3];
     memcpy(s, b + offsetof(struct block_q4_k, scales), sizeof s);
     return twice(s[1] & 0x3f3f3f3f, (s[2] >> 4 & 0x0f0f0f0f) | (s[1] >> 2 & 0x30303030));
-}
-
-INLINE uint16_t half_at(const char *p) {
-    uint16_t h;
-    memcpy(&h, p, sizeof h);
-    return h;
 }
