@@ -256,6 +256,8 @@ static void choose_pretok(struct tokenizer *t) {
 static bool read_lists(struct tokenizer *t, const struct gguf *g, struct err *e) {
     struct gguf_value texts = {0}, merges = {0};
     ERR_FORWARD(gguf_get_array(g, KEY("tokens"), t->row != NULL, GGUF_STR, &texts, e));
+    if (texts.data && t->row && t->row->escaped)
+        ERR_FORWARD(tok_rwkv_unescape(&t->arena, &texts, e));
     if (texts.data)
         ERR_FORWARD(tok_texts_open(&t->texts, &t->arena, &texts, KEY("tokens"), e));
     if (!t->row || !t->row->merges)

@@ -5,6 +5,7 @@
 #include "text/tok_impl.h"
 
 #include "base/utf8.h"
+#include "text/unicode.h"
 
 // The character that stands for a byte: itself where that is printable, else the next free one from U+0100 on.
 static uint32_t byte_code(uint32_t byte) {
@@ -181,6 +182,29 @@ bool tok_bpe_encode(struct tok_work *w, const char *text, size_t len, bool first
     w->text.len = 0;
     return tok_mark_spaces(w, text, len) &&
            pretok_split(w->t->pretok, w->text.ptr, 0, w->text.len, encode_raw_piece, w);
+}
+
+bool tok_white_open(struct tokenizer *t, const struct gguf *g, struct err *e) {
+    t->lower = !(t->pretok->flags & PRETOK_SPACES);
+    return gguf_get_bool(g, "tokenizer.ggml.normalizer.lowercase", false, &t->lower, e) && tok_bpe_open(t, g, e);
+}
+
+// Words between white space, which is dropped, in lower case where the file says so.
+bool tok_white_encode(struct tok_work *w, const char *text, size_t len, bool first) {
+    struct buf *word = &w->lattice;
+    bool ok = true;
+    for (size_t at = 0; at <= len && ok;) {
+        struct uni_char c = uni_char_at(text, at, len);
+        at += c.len ? c.len : 1;
+        if (c.len && !(c.bit & UNI_SPACE)) {
+            char spelled[4];
+            buf_append(word, spelled, utf8_encode(w->t->lower ? uni_to_lower(c.code) : c.code, spelled));
+        } else if (word->len) {
+            ok = !word->failed && tok_bpe_encode(w, word->ptr, word->len, first);
+            word->len = 0;
+        }
+    }
+    return ok && !word->failed;
 }
 
 // Characters outside the alphabet, as added tokens of sloppy files have them, stand for themselves.

@@ -79,15 +79,23 @@ struct tok_special {
     bool runs_only[256]; // those that begin with this byte twice consist of nothing else
 };
 
-// Unigram: the map that makes texts plain, and which lengths the tokens have that begin with certain bytes.
+// Which lengths the plain tokens have that begin with certain bytes: all up to TOK_LENS_HEAD, of the longer ones those
+// that the first TOK_LENS_HEAD bytes choose.
+#define TOK_LENS_HEAD 6
+#define TOK_LENS_LONG 256 // RWKV has runs of 1 to 128 spaces
+#define TOK_LENS_MAX (TOK_LENS_HEAD + 64 + TOK_LENS_LONG)
+struct tok_lens {
+    uint64_t *by_head; // [65536] by a hash: bit L for a token of L bytes; bit 0 for those of 64 and more
+    uint32_t long_lens[TOK_LENS_LONG]; // lengths of 64 and more, ascending
+    unsigned n_long;
+};
+
+// Unigram: the map that makes texts plain.
 struct tok_unigram {
     const uint8_t *nodes; // [n_nodes] little-endian words of a trie
     uint32_t n_nodes;
     const char *replacements; // [n_replacements] strings, each with a 0 behind
     size_t n_replacements;
-    uint64_t *lens;         // [65536] by a hash of the first bytes: bit L for a token of L bytes; bit 0 for the longer
-    uint32_t long_lens[16]; // lengths of 64 and more, ascending
-    unsigned n_long;
     double unknown;    // the score of a character that is no token
     bool joins_spaces; // of several spaces one is kept, and none at the ends
 };
@@ -107,6 +115,7 @@ struct tok_kind_row {
     bool merges;                   // the file has merges, and tokenizer.ggml.pre counts
     const char *pre;               // the pre-tokenizer whatever the file says, or NULL
     bool framed;                   // BOS and SEP are added, whatever the flags say
+    bool escaped;                  // the file writes texts with escapes: \\n \\t \\r \\xHH
     bool drops_space;              // decoding drops the space that encoding puts before the text
     // Builds what the kind needs beyond the vocabulary.
     bool (*open)(struct tokenizer *t, const struct gguf *g, struct err *e);
@@ -143,6 +152,7 @@ struct tokenizer {
     int32_t byte_ids[256];     // the tokens that stand for single bytes, -1 where there is none
     bool lower, strip_accents; // WordPiece
     uint8_t joins[32];         // SentencePiece: bit set of bytes that a token has before a word mark
+    struct tok_lens lens;      // kinds that look for tokens at every place
     struct tok_unigram unigram;
 };
 
@@ -153,7 +163,7 @@ struct tok_work {
     struct ids *out;
     struct merge merge;
     struct buf text;        // a piece in the spelling of the vocabulary
-    struct buf lattice;     // Unigram: the best way to every place of a word
+    struct buf lattice;     // Unigram and PLaMo-2: the best way to every place of a word; whitespace: a word
     struct tok_word *words; // ids of words seen before, or NULL
     struct err *e;
 };
@@ -197,5 +207,18 @@ bool tok_spm_encode(struct tok_work *w, const char *text, size_t len, bool first
 void tok_spm_piece(const struct tokenizer *t, int32_t id, struct buf *out);
 bool tok_wpm_open(struct tokenizer *t, const struct gguf *g, struct err *e);
 bool tok_wpm_encode(struct tok_work *w, const char *text, size_t len, bool first);
+// tok_lens_open fails when tokens have too many different lengths over 63. tok_lens_at lists the lengths worth a look
+// at a place, ascending, from `first` on and up to `left`, and returns how many there are.
+bool tok_lens_open(struct tokenizer *t, struct err *e);
+unsigned tok_lens_at(const struct tok_lens *x, const char *text, size_t left, size_t first, uint32_t *lens);
 bool tok_unigram_open(struct tokenizer *t, const struct gguf *g, struct err *e);
 bool tok_unigram_encode(struct tok_work *w, const char *text, size_t len, bool first);
+bool tok_rwkv_unescape(struct arena *a, struct gguf_value *texts, struct err *e);
+bool tok_rwkv_open(struct tokenizer *t, const struct gguf *g, struct err *e);
+bool tok_rwkv_encode(struct tok_work *w, const char *text, size_t len, bool first);
+void tok_rwkv_piece(const struct tokenizer *t, int32_t id, struct buf *out);
+bool tok_plamo2_open(struct tokenizer *t, const struct gguf *g, struct err *e);
+bool tok_plamo2_encode(struct tok_work *w, const char *text, size_t len, bool first);
+void tok_plamo2_piece(const struct tokenizer *t, int32_t id, struct buf *out);
+bool tok_white_open(struct tokenizer *t, const struct gguf *g, struct err *e);
+bool tok_white_encode(struct tok_work *w, const char *text, size_t len, bool first);
