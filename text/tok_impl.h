@@ -59,13 +59,13 @@ struct tok_merges {
     struct tok_index index;
 };
 
-// Read the arrays and index them. Arrays that are too large, and texts that were chosen to collide, are errors that
-// name the key.
-bool tok_texts_open(struct tok_texts *x, struct arena *a, const struct gguf_value *v, const char *key, struct err *e);
+// Read the lists of the vocabulary and index them; of empty lists the value is all zero. Arrays that are too large, and
+// texts that were chosen to collide, are errors that name the key.
+bool tok_lists_open(struct tokenizer *t, const struct gguf_value *texts, const struct gguf_value *merges,
+                    struct err *e);
 // Indexes some of the texts: numbers[0..n), ascending.
 bool tok_some_open(struct tok_index *x, struct arena *a, const struct tok_texts *texts, const uint32_t *numbers,
                    uint32_t n, struct err *e);
-bool tok_merges_open(struct tok_merges *x, struct arena *a, const struct gguf_value *v, const char *key, struct err *e);
 
 // Special tokens: a small table of their own, and which lengths those have that begin with a byte, longest first.
 struct tok_special {
@@ -119,6 +119,8 @@ struct tok_kind_row {
     bool drops_space;              // decoding drops the space that encoding puts before the text
     // Builds what the kind needs beyond the vocabulary.
     bool (*open)(struct tokenizer *t, const struct gguf *g, struct err *e);
+    // Builds in *w what pays for a text of so many bytes; or NULL.
+    bool (*prepare)(struct tok_work *w, size_t len);
     // Appends the ids of a stretch without special tokens. `first`: nothing but special tokens came directly before.
     bool (*encode)(struct tok_work *w, const char *text, size_t len, bool first);
     // Appends the bytes of a token that is neither special nor user-defined.
@@ -151,12 +153,12 @@ struct tokenizer {
     uint64_t byte_hash[256];   // of the spelling of a byte
     int32_t byte_ids[256];     // the tokens that stand for single bytes, -1 where there is none
     bool lower, strip_accents; // WordPiece
-    uint8_t joins[32];         // SentencePiece: bit set of bytes that a token has before a word mark
     struct tok_lens lens;      // kinds that look for tokens at every place
     struct tok_unigram unigram;
 };
 
-// The state of one call of tok_encode, on its stack; `merge` grows and is freed at its end.
+// The state of one call of tok_encode, on its stack; `merge` grows and is freed at its end. Every thread has one; what
+// threads share belongs to the first.
 struct tok_word;
 struct tok_work {
     const struct tokenizer *t;
@@ -165,6 +167,9 @@ struct tok_work {
     struct buf text;        // a piece in the spelling of the vocabulary
     struct buf lattice;     // Unigram and PLaMo-2: the best way to every place of a word; whitespace: a word
     struct tok_word *words; // ids of words seen before, or NULL
+    uint64_t *seams;        // tok_seams.c, or NULL; shared
+    uint32_t *bytes_rank;   // byte-level BPE: [65536] ranks of pairs of bytes, or NULL; shared
+    bool shared;            // one of several threads
     struct err *e;
 };
 
@@ -183,6 +188,7 @@ float tok_score(const struct tokenizer *t, int32_t id);
 // *slot what tok_word_keep needs after the ids from out->ptr[from] on were computed.
 #define TOK_WORDS_MIN 4096 // bytes of text from which the memory is worth it
 bool tok_words_open(struct tok_work *w);
+void tok_work_free(struct tok_work *w); // all but what threads share
 bool tok_word_find(struct tok_work *w, const char *word, size_t len, struct tok_word **slot);
 void tok_word_keep(struct tok_work *w, struct tok_word *slot, const char *word, size_t len, size_t from);
 
@@ -191,17 +197,25 @@ bool tok_special_open(struct tokenizer *t, struct err *e);
 bool tok_special_encode(struct tok_work *w, const struct tok_input *in);
 
 bool tok_bpe_open(struct tokenizer *t, const struct gguf *g, struct err *e);
+bool tok_bpe_prepare(struct tok_work *w, size_t len);
 bool tok_bpe_encode(struct tok_work *w, const char *text, size_t len, bool first);
 void tok_bpe_piece(const struct tokenizer *t, int32_t id, struct buf *out);
 // SentencePiece's writing, which raw BPE shares: spaces as word marks into w->text, tokens for bytes, whole characters.
 bool tok_mark_spaces(struct tok_work *w, const char *text, size_t len);
 void tok_find_bytes(struct tokenizer *t);
 size_t tok_symbol_len(const char *text, size_t len);
-// Cuts a text with word marks where no token reaches across, and calls `word` for what lies between, with its number of
-// characters. tok_find_joins prepares it.
-typedef bool tok_word_fn(struct tok_work *w, const char *word, size_t len, size_t n_symbols);
-bool tok_each_word(struct tok_work *w, const char *text, size_t len, tok_word_fn *word);
-void tok_find_joins(struct tokenizer *t);
+// Cuts a text at its seams (tok_seams.c) and calls `word` for what lies between; where tok_seams_open did not find the
+// table worth it, the text is one word.
+bool tok_seams_open(struct tok_work *w, size_t len);
+bool tok_each_word(struct tok_work *w, const char *text, size_t len, pretok_sink *word, void *user);
+// How many threads a text of so many bytes is worth.
+unsigned tok_share_threads(const struct tok_work *w, size_t len);
+// Encodes items[0..n) by several threads; what `encode` appends for an item must depend on the item alone.
+typedef bool tok_part_fn(struct tok_work *w, const void *items, size_t from, size_t to);
+bool tok_share(struct tok_work *w, unsigned n_threads, const void *items, size_t n, tok_part_fn *encode);
+// The same for the pieces into which `cut` cuts a text. `encode` gets a struct tok_work.
+typedef bool tok_cut_fn(struct tok_work *w, const char *text, size_t len, pretok_sink *piece, void *user);
+bool tok_share_pieces(struct tok_work *w, const char *text, size_t len, tok_cut_fn *cut, pretok_sink *encode);
 bool tok_spm_open(struct tokenizer *t, const struct gguf *g, struct err *e);
 bool tok_spm_encode(struct tok_work *w, const char *text, size_t len, bool first);
 void tok_spm_piece(const struct tokenizer *t, int32_t id, struct buf *out);

@@ -58,7 +58,6 @@ bool tok_unigram_open(struct tokenizer *t, const struct gguf *g, struct err *e) 
     ERR_FORWARD(gguf_get_bool(g, "tokenizer.ggml.remove_extra_whitespaces", false, &u->joins_spaces, e));
     ERR_FORWARD(read_map(u, g, e));
     tok_find_bytes(t);
-    tok_find_joins(t);
     return tok_lens_open(t, e);
 }
 
@@ -183,8 +182,8 @@ static bool best_way(struct tok_work *w, const char *word, size_t len) {
     return true;
 }
 
-static bool encode_word(struct tok_work *w, const char *word, size_t len, size_t n_symbols) {
-    (void)n_symbols;
+static bool encode_word(void *user, const char *word, size_t len) {
+    struct tok_work *w = user;
     struct tok_word *slot;
     size_t from = w->out->len;
     if (!tok_word_find(w, word, len, &slot)) {
@@ -201,5 +200,5 @@ static bool encode_word(struct tok_work *w, const char *word, size_t len, size_t
 
 bool tok_unigram_encode(struct tok_work *w, const char *text, size_t len, bool first) {
     (void)first;
-    return make_plain(w, text, len) && (!w->text.len || tok_each_word(w, w->text.ptr, w->text.len, encode_word));
+    return make_plain(w, text, len) && (!w->text.len || tok_each_word(w, w->text.ptr, w->text.len, encode_word, w));
 }
