@@ -19,6 +19,7 @@ static void fill_dot(struct kernels *k) {
 
 void kernels_fill_dotprod(struct kernels *k) {
     fill_dot(k);
+    dotprod_fill_gemm(k);
 }
 
 #endif

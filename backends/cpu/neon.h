@@ -8,3 +8,4 @@
 #include "backends/cpu/kernels.h"
 
 void neon_fill_dot(struct kernels *k);
+void dotprod_fill_gemm(struct kernels *k);

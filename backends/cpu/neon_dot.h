@@ -24,14 +24,6 @@ INLINE void prefetch(const char *p, size_t size) {
         __builtin_prefetch(p + AHEAD + i, 0, 2);
 }
 
-struct run_format {
-    codes_reader *codes;
-    size_t block_size;
-    int len, runs;
-    float (*scale)(const char *block, int run); // NULL: the half-precision number at the front
-    bool has_min;
-};
-
 // Eight runs of a row, unpacked.
 struct eight_runs {
     int8x16_t codes[16];
@@ -141,15 +133,6 @@ INLINE void row_of_runs(const struct run_format f, const char *w, const struct q
         y[c * y_stride] = tree(acc[c]);
 }
 
-struct block_format {
-    codes_reader *codes;
-    scales_reader *scales, *mins; // mins NULL: none
-    float (*d)(const char *b);    // NULL: factor times the half-precision number at d_at
-    float factor;
-    size_t block_size, d_at, dmin_at;
-    int sub;
-};
-
 // A block of 256 of a row, unpacked.
 struct block256 {
     int8x16_t codes[16];
@@ -244,13 +227,12 @@ static void columns(const struct dot_job *j, struct quant_vec x[MAX_COLS]) {
 
 #define RUN_FORMAT(sym, len, runs, scale, has_min)                                                                     \
     static void dot_##sym(const struct dot_job *j) {                                                                   \
-        const struct run_format f = {codes_##sym, sizeof(struct block_##sym), len, runs, scale, has_min};              \
+        const struct run_format f = RUN_INIT(sym, len, runs, scale, has_min);                                          \
         DOT(row_of_runs, f)                                                                                            \
     }
 #define BLOCK_FORMAT(sym, sub, scales, mins, d, factor, d_at, dmin_at)                                                 \
     static void dot_##sym(const struct dot_job *j) {                                                                   \
-        const struct block_format f = {codes_##sym, scales,  mins, d, factor, sizeof(struct block_##sym),              \
-                                       d_at,        dmin_at, sub};                                                     \
+        const struct block_format f = BLOCK_INIT(sym, sub, scales, mins, d, factor, d_at, dmin_at);                    \
         DOT(row_of_blocks, f)                                                                                          \
     }
 #include "backends/cpu/neon_formats.h"

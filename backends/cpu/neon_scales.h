@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // NEON: the sub-scales and minimums of blocks of 256 as bytes, sixteen of them or eight (the upper half is undefined),
-// and the scales that are not half-precision numbers.
+// and the scales that are not half-precision numbers; how the rows of neon_formats.h describe a format.
 #pragma once
 
 #include "backends/cpu/neon_codes.h"
@@ -137,3 +137,26 @@ INLINE float scale_nvfp4(const char *b, int run) {
     uint16_t h = (uint16_t)(e4m3 == 0x7f ? 0 : (e4m3 & 0x7f) << 7);
     return half_float((const char *)&h) * 128;
 }
+
+struct run_format {
+    codes_reader *codes;
+    size_t block_size;
+    int len, runs;
+    float (*scale)(const char *block, int run); // NULL: the half-precision number at the front
+    bool has_min;
+};
+
+#define RUN_INIT(sym, len, runs, scale, has_min)                                                                       \
+    { codes_##sym, sizeof(struct block_##sym), len, runs, scale, has_min }
+
+struct block_format {
+    codes_reader *codes;
+    scales_reader *scales, *mins; // mins NULL: none
+    float (*d)(const char *b);    // NULL: factor times the half-precision number at d_at
+    float factor;
+    size_t block_size, d_at, dmin_at;
+    int sub;
+};
+
+#define BLOCK_INIT(sym, sub, scales, mins, d, factor, d_at, dmin_at)                                                   \
+    { codes_##sym, scales, mins, d, factor, sizeof(struct block_##sym), d_at, dmin_at, sub }
