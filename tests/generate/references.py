@@ -5,8 +5,9 @@ import os
 import sys
 
 import encoders
+import gemmas
 
-FAMILIES = (encoders,)
+FAMILIES = (encoders, gemmas)
 DATA = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data", "beyond")
 
 
