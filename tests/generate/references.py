@@ -6,8 +6,9 @@ import sys
 
 import encoders
 import gemmas
+import t5
 
-FAMILIES = (encoders, gemmas)
+FAMILIES = (encoders, gemmas, t5)
 DATA = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data", "beyond")
 
 
