@@ -18,6 +18,12 @@ static inline int grid_nonlinear_code(int8_t level) {
     return code;
 }
 
+// The code of one of the levels of grid_e2m1.
+static inline int grid_e2m1_code(int level) {
+    static const uint8_t codes[13] = {0, 1, 2, 3, 4, 0, 5, 0, 6, 0, 0, 0, 7};
+    return level < 0 ? 8 | codes[-level] : codes[level];
+}
+
 extern const uint8_t grid_values_iq2[4];
 extern const uint8_t grid_values_iq3_xxs[8];
 extern const uint8_t grid_values_iq3_s[8];
