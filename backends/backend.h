@@ -16,8 +16,9 @@ struct backend;
 
 // What must be held ready before the first token: the widest input of a matrix, the longest head, the most threads.
 struct backend_limits {
-    uint32_t max_cols;     // of any weight
-    uint32_t max_head_dim; // of keys and values
+    uint32_t max_cols;        // of any weight
+    uint32_t max_head_dim;    // of keys and values
+    size_t max_input[N_ACTS]; // bytes of all activation records of a product, by kind
 };
 
 struct backend_ops {

@@ -83,3 +83,18 @@ void num_sincos(double x, float *sine, float *cosine) {
         break;
     }
 }
+
+float num_gelu_erf(float x) {
+    double z = (x < 0 ? -(double)x : (double)x) * 0.70710678118654752, t = 1 / (1 + 0.3275911 * z);
+    double p = 1.061405429;
+    p = p * t - 1.453152027;
+    p = p * t + 1.421413741;
+    p = p * t - 0.284496736;
+    p = p * t + 0.254829592;
+    double tail = p * t * (double)num_exp((float)(-z * z)); // 1 - erf
+    return (float)((double)x * (x < 0 ? tail / 2 : 1 - tail / 2));
+}
+
+float num_softplus(float x) {
+    return x > 20 ? x : (float)num_log(1 + (double)num_exp(x));
+}

@@ -114,6 +114,10 @@ static inline float num_silu(float x) {
     return x / (1.0f + num_exp(-x));
 }
 
+static inline float num_sigmoid(float x) {
+    return 1.0f / (1.0f + num_exp(-x));
+}
+
 // GELU in its tanh form (Hendrycks, Gimpel 2016), written with the logistic function: 0.5 (1 + tanh u) = 1 / (1 +
 // e^-2u).
 #define NUM_GELU_A 0x1.988454p+0f // 2 sqrt(2 / pi)
@@ -123,6 +127,11 @@ static inline float num_gelu(float x) {
     float u = NUM_GELU_A * x * num_fma(NUM_GELU_B * x, x, 1.0f);
     return x / (1.0f + num_exp(-u));
 }
+
+// GELU in its exact form, x (1 + erf(x / sqrt 2)) / 2, with erf by Abramowitz and Stegun 7.1.26; error below 2e-7.
+float num_gelu_erf(float x);
+// ln(1 + e^x), x itself above 20.
+float num_softplus(float x);
 
 // In double, for tables that are made once a position: base^exponent with base > 0, and sine and cosine of any
 // |x| < 2^30. Plain operations in a fixed order.

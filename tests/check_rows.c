@@ -38,8 +38,8 @@ static void check_norm(struct check_level *l) {
     }
 }
 
-static void check_glu(struct check_level *l, enum activation activation, const char *name) {
-    if (l->bench || !check_begin(l, l->fast->glu[activation] != l->slow->glu[activation], "glu.%s", name))
+static void check_act(struct check_level *l, enum activation activation, const char *name) {
+    if (l->bench || !check_begin(l, l->fast->act[activation] != l->slow->act[activation], "act.%s", name))
         return;
     for (size_t n = 1; n < MOST; n++) {
         size_t size = n * sizeof(float), at;
@@ -49,8 +49,8 @@ static void check_glu(struct check_level *l, enum activation activation, const c
             gate[i] = any_float(&l->rng);
             up[i] = check_float(&l->rng);
         }
-        l->fast->glu[activation](gate, up, n, a);
-        l->slow->glu[activation](gate, up, n, b);
+        l->fast->act[activation](gate, up, n, a);
+        l->slow->act[activation](gate, up, n, b);
         CHECK_MSG(check_same(a, b, n, &at), "n %zu at %zu: %a and %a", n, at, (double)a[at % n], (double)b[at % n]);
         check_free_all(&l->memory);
     }
@@ -73,7 +73,7 @@ static void check_f16(struct check_level *l) {
 
 void check_rows(struct check_level *l) {
     check_norm(l);
-    check_glu(l, ACTIVATION_SILU, "silu");
-    check_glu(l, ACTIVATION_GELU, "gelu");
+    check_act(l, ACTIVATION_SILU, "silu");
+    check_act(l, ACTIVATION_GELU, "gelu");
     check_f16(l);
 }

@@ -20,7 +20,7 @@ struct cpu_backend {
     struct pool *pool;
     struct arena arena;
     struct cpu_scratch *scratch; // [threads]
-    char *records[N_ACTS];       // [TAPE_MAX_ROWS] activation records of the matrix input at hand
+    char *records[N_ACTS];       // activation records of the matrix input at hand
     struct backend_limits limits;
 };
 
@@ -32,6 +32,15 @@ struct cpu_run {
     _Atomic size_t stop_at; // operations from this one on are not run: set by thread 0 before a barrier
 };
 
+// An operation for one row, or a thread's share of one that is taken in pieces.
+typedef void cpu_row_op(struct cpu_backend *cpu, const struct tape_op *op, uint32_t row);
+typedef void cpu_pieces_op(struct cpu_backend *cpu, const struct tape_op *op, unsigned thread);
+
+// By code; NULL for operations in pieces.
+extern cpu_row_op *const cpu_row_ops[N_TAPE_CODES];
+cpu_row_op cpu_store, cpu_route, cpu_spread, cpu_combine;
+cpu_pieces_op cpu_matmul, cpu_attend, cpu_group, cpu_conv, cpu_recur;
+
 // Quantizes row `row` of the operation's input into the records its matrices want.
 void cpu_matmul_encode(struct cpu_backend *cpu, const struct tape_matmul *m, uint32_t row);
 // Where page `page` of a KV head begins in keys or values of vectors of `dim`.
@@ -39,7 +48,3 @@ static inline void *cpu_kv_page(const struct kv_layer *kv, void *base, uint32_t 
     size_t at = kv->ring ? page % kv->ring : page;
     return (char *)base + (at * kv->n_heads + head) * kv_page_size(kv->type, dim);
 }
-
-// Takes pieces of the operation until there are none.
-void cpu_matmul(struct cpu_backend *cpu, const struct tape_op *op, unsigned thread);
-void cpu_attend(struct cpu_backend *cpu, const struct tape_op *op, unsigned thread);

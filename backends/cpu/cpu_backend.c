@@ -10,55 +10,6 @@
 #include "base/cpu.h"
 #include "base/num.h"
 
-static void run_embed(struct cpu_backend *cpu, const struct tape_op *op, uint32_t row) {
-    const struct tape_embed *o = &op->embed;
-    const struct weight *w = o->table;
-    float *y = o->y + (size_t)row * w->cols;
-    (void)cpu;
-    quant_decode(w->format, (const char *)w->data + (size_t)o->ids[row] * w->row_size, y, w->cols);
-    if (o->scale != 1.0f)
-        for (uint32_t i = 0; i < w->cols; i++)
-            y[i] *= o->scale;
-}
-
-static void run_angles(struct cpu_backend *cpu, const struct tape_op *op, uint32_t row) {
-    const struct tape_angles *o = &op->angles;
-    float *table = o->table + (size_t)row * 2 * o->half;
-    (void)cpu;
-    for (uint32_t i = 0; i < o->half; i++) {
-        float sine, cosine;
-        num_sincos((double)(o->pos + row) * o->theta[i], &sine, &cosine);
-        table[i] = cosine * o->scale;
-        table[o->half + i] = sine * o->scale;
-    }
-}
-
-static void run_norm(struct cpu_backend *cpu, const struct tape_op *op, uint32_t row) {
-    const struct tape_norm *o = &op->norm;
-    size_t at = (size_t)row * o->groups * o->len;
-    for (uint32_t g = 0; g < o->groups; g++, at += o->len)
-        cpu->kernels.norm(o->x + at, o->w, o->len, o->eps, o->y + at);
-}
-
-static void rotate(float *a, float *b, float cosine, float sine) {
-    float x = *a, y = *b;
-    *a = x * cosine - y * sine;
-    *b = x * sine + y * cosine;
-}
-
-static void run_rope(struct cpu_backend *cpu, const struct tape_op *op, uint32_t row) {
-    const struct tape_rope *o = &op->rope;
-    uint32_t half = o->rot / 2;
-    const float *cosine = o->table + (size_t)row * o->rot, *sine = cosine + half;
-    uint32_t step = o->kind == ROPE_NORM ? 2 : 1, apart = o->kind == ROPE_NORM ? 1 : half;
-    (void)cpu;
-    for (uint32_t h = 0; h < o->heads; h++) {
-        float *x = o->x + ((size_t)row * o->heads + h) * o->dim;
-        for (uint32_t i = 0; i < half; i++)
-            rotate(x + i * step, x + i * step + apart, cosine[i], sine[i]);
-    }
-}
-
 // Puts vector `slot` of a page.
 static void store(const struct cpu_backend *cpu, const float *x, enum kv_type type, void *page, size_t slot, size_t n) {
     if (type == KV_F16)
@@ -67,7 +18,7 @@ static void store(const struct cpu_backend *cpu, const float *x, enum kv_type ty
         memcpy((float *)page + slot * n, x, n * sizeof *x);
 }
 
-static void run_store(struct cpu_backend *cpu, const struct tape_op *op, uint32_t row) {
+void cpu_store(struct cpu_backend *cpu, const struct tape_op *op, uint32_t row) {
     const struct tape_store *o = &op->store;
     const struct kv_layer *kv = o->kv;
     size_t page = (o->pos + row) / TAPE_PAGE, slot = (o->pos + row) % TAPE_PAGE;
@@ -82,38 +33,10 @@ static void run_store(struct cpu_backend *cpu, const struct tape_op *op, uint32_
     }
 }
 
-static void run_glu(struct cpu_backend *cpu, const struct tape_op *op, uint32_t row) {
-    const struct tape_glu *o = &op->glu;
-    size_t at = (size_t)row * o->len;
-    cpu->kernels.glu[o->activation](o->gate + at, o->up + at, o->len, o->y + at);
-}
-
-static void run_add(struct cpu_backend *cpu, const struct tape_op *op, uint32_t row) {
-    const struct tape_add *o = &op->add;
-    const float *restrict x = o->x + (size_t)row * o->len;
-    float *restrict y = o->y + (size_t)row * o->len;
-    (void)cpu;
-    for (uint32_t i = 0; i < o->len; i++)
-        y[i] += x[i];
-}
-
-static void run_softcap(struct cpu_backend *cpu, const struct tape_op *op, uint32_t row) {
-    const struct tape_softcap *o = &op->softcap;
-    float *x = o->x + (size_t)row * o->len;
-    (void)cpu;
-    for (uint32_t i = 0; i < o->len; i++)
-        x[i] = o->cap * num_tanh(x[i] / o->cap);
-}
-
-// An operation either works row by row or is shared out in pieces.
-static const struct {
-    void (*row)(struct cpu_backend *cpu, const struct tape_op *op, uint32_t row);
-    void (*pieces)(struct cpu_backend *cpu, const struct tape_op *op, unsigned thread);
-} table[] = {
-    [TAPE_EMBED] = {run_embed, NULL},     [TAPE_ANGLES] = {run_angles, NULL}, [TAPE_NORM] = {run_norm, NULL},
-    [TAPE_MATMUL] = {NULL, cpu_matmul},   [TAPE_ROPE] = {run_rope, NULL},     [TAPE_STORE] = {run_store, NULL},
-    [TAPE_ATTEND] = {NULL, cpu_attend},   [TAPE_GLU] = {run_glu, NULL},       [TAPE_ADD] = {run_add, NULL},
-    [TAPE_SOFTCAP] = {run_softcap, NULL},
+// Operations that are shared out in pieces; all others work row by row.
+static cpu_pieces_op *const pieces_ops[N_TAPE_CODES] = {
+    [TAPE_MATMUL] = cpu_matmul, [TAPE_ATTEND] = cpu_attend, [TAPE_GROUP] = cpu_group,
+    [TAPE_CONV] = cpu_conv,     [TAPE_RECUR] = cpu_recur,
 };
 
 // Thread 0 alone reads the caller's flag and passes it on through the barrier, so that all threads stop at one place.
@@ -123,19 +46,34 @@ static void meet(struct cpu_run *run, unsigned thread, size_t next) {
     pool_barrier(run->cpu->pool);
 }
 
-// The operations [begin, end), row by row, and the quantization of operation `end`'s input if it is a matrix product.
-static void run_rows(struct cpu_run *run, size_t begin, size_t end) {
+// The operations [begin, end), row by row, and the quantization of the input of `product` unless that is NULL.
+static void run_rows(struct cpu_run *run, size_t begin, size_t end, const struct tape_op *product) {
     const struct tape *t = run->tape;
-    const struct tape_matmul *m = end < t->n && t->ops[end].code == TAPE_MATMUL ? &t->ops[end].matmul : NULL;
+    uint32_t rows = begin < end ? t->ops[begin].rows : product ? product->rows : 0;
     for (;;) {
         uint32_t row = (uint32_t)pool_take(run->cpu->pool);
-        if (row >= t->rows)
+        if (row >= rows)
             return;
         for (size_t i = begin; i < end; i++)
-            table[t->ops[i].code].row(run->cpu, &t->ops[i], row);
-        if (m)
-            cpu_matmul_encode(run->cpu, m, row);
+            cpu_row_ops[t->ops[i].code](run->cpu, &t->ops[i], row);
+        if (product)
+            cpu_matmul_encode(run->cpu, &product->matmul, row);
     }
+}
+
+// Where the stretch of row operations that begins at i ends: at an operation in pieces, or where the rows are others.
+static size_t stretch_end(const struct tape *t, size_t i) {
+    size_t end = i;
+    while (end < t->n && !pieces_ops[t->ops[end].code] && t->ops[end].rows == t->ops[i].rows)
+        end++;
+    return end;
+}
+
+// The operation in pieces that closes the stretch [i, end), or NULL: a product of other rows than the stretch has
+// begins a stretch of its own, in which its input is quantized.
+static const struct tape_op *closing(const struct tape *t, size_t i, size_t end) {
+    const struct tape_op *op = end < t->n && pieces_ops[t->ops[end].code] ? &t->ops[end] : NULL;
+    return op && op->code == TAPE_MATMUL && i < end && op->rows != t->ops[i].rows ? NULL : op;
 }
 
 static void run_thread(void *user, unsigned thread) {
@@ -143,18 +81,19 @@ static void run_thread(void *user, unsigned thread) {
     const struct tape *t = run->tape;
     size_t i = 0;
     while (i < t->n && i < atomic_load_explicit(&run->stop_at, memory_order_relaxed)) {
-        size_t end = i;
-        while (end < t->n && table[t->ops[end].code].row)
-            end++;
-        run_rows(run, i, end);
-        meet(run, thread, end + 1);
-        if (end < t->n) {
-            if (thread == 0 && t->observe && t->ops[end].code == TAPE_MATMUL)
-                t->observe(t->observer, &t->ops[end]);
-            table[t->ops[end].code].pieces(run->cpu, &t->ops[end], thread);
-            meet(run, thread, end + 1);
+        size_t end = stretch_end(t, i);
+        const struct tape_op *op = closing(t, i, end);
+        bool product = op && op->code == TAPE_MATMUL;
+        size_t next = op ? end + 1 : end;
+        run_rows(run, i, end, product ? op : NULL);
+        meet(run, thread, next);
+        if (op) {
+            if (thread == 0 && t->observe && product)
+                t->observe(t->observer, op);
+            pieces_ops[op->code](run->cpu, op, thread);
+            meet(run, thread, next);
         }
-        i = end + 1;
+        i = next;
     }
 }
 
@@ -207,8 +146,8 @@ static bool cpu_reserve(struct backend *b, const struct backend_limits *l, struc
     struct cpu_backend *cpu = (struct cpu_backend *)b;
     unsigned threads = pool_size(cpu->pool);
     bool ok = (cpu->scratch = arena_alloc(&cpu->arena, threads, sizeof *cpu->scratch)) != NULL;
-    for (unsigned act = ACT_Q8; ok && act < N_ACTS; act++) {
-        cpu->records[act] = arena_alloc(&cpu->arena, TAPE_MAX_ROWS, quant_act_layout(act, l->max_cols).size);
+    for (unsigned act = ACT_F32; ok && act < N_ACTS; act++) {
+        cpu->records[act] = arena_alloc(&cpu->arena, 1, l->max_input[act] + 64);
         ok = cpu->records[act] != NULL;
     }
     for (unsigned i = 0; ok && i < threads; i++)

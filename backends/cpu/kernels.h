@@ -43,6 +43,25 @@ struct attend_job {
     float *k32, *v32;  // scratch [TAPE_PAGE][dim] each
 };
 
+// The vectors of one token for one head of a recurrence (struct tape_recur); those that a kind has no use for are NULL.
+struct recur_step {
+    const float *q, *k, *v; // [n], [n], [rows]
+    const float *factors;   // [n] decay, or NULL: factor for all
+    const float *rate;      // [n] decay is exp(beta * rate), or NULL
+    const float *bonus, *a, *b;
+    float factor, beta;
+};
+
+// One token's step for some rows of a head's state; y[rows].
+struct recur_job {
+    enum recur_kind kind;
+    uint32_t rows, n;
+    float *state; // [rows][n]
+    float *y;
+    float scale;
+    struct recur_step step;
+};
+
 #define ATTEND_ROWS 32
 #define ATTEND_MAX_DIM 1024 // of a head
 
@@ -54,8 +73,10 @@ struct kernels {
     void (*dot[N_QUANTS])(const struct dot_job *j);
     // Many columns: rows unpacked into a panel first. NULL: none at this level, dot serves.
     void (*gemm[N_QUANTS])(const struct dot_job *j);
-    void (*norm)(const float *x, const float *w, size_t n, float eps, float *y);
-    void (*glu[2])(const float *gate, const float *up, size_t n, float *y); // by enum activation
+    void (*norm)(const float *x, const float *w, size_t n, float eps, float *y);                       // w may be NULL
+    void (*layer_norm)(const float *x, const float *w, const float *b, size_t n, float eps, float *y); // or w, or b
+    void (*act[N_ACTIVATIONS])(const float *a, const float *b, size_t n, float *y); // activation(a) * b; b may be NULL
+    void (*recur)(const struct recur_job *j);
     void (*to_f16)(const float *x, size_t n, uint16_t *y);
     void (*attend)(const struct attend_job *j);
 };

@@ -2,6 +2,8 @@
 // Matrix products: pieces of PANEL_ROWS rows of weights times all columns of the batch, taken by the threads in turn.
 #include "backends/cpu/cpu.h"
 
+#include <string.h>
+
 // Which activation kinds the operation's matrices want, a bit each.
 static unsigned acts_wanted(const struct tape_matmul *m) {
     unsigned acts = 0;
@@ -10,51 +12,108 @@ static unsigned acts_wanted(const struct tape_matmul *m) {
     return acts;
 }
 
-void cpu_matmul_encode(struct cpu_backend *cpu, const struct tape_matmul *m, uint32_t row) {
-    size_t n = m->w[0]->cols;
-    unsigned acts = acts_wanted(m);
-    for (unsigned act = ACT_Q8; act < N_ACTS; act++)
-        if (acts & 1u << act)
-            cpu->kernels.encode[act](m->x + row * n, n, cpu->records[act] + row * quant_act_layout(act, n).size);
+// Elements of one record: of a row, or of a head's part of it.
+static size_t record_of(const struct tape_matmul *m, uint32_t row, uint32_t head) {
+    return (size_t)row * (m->heads ? m->heads : 1) + head;
 }
 
-// scale and bias of what a piece computed.
-static void finish(const struct weight *w, uint32_t first, uint32_t rows, float *y, uint32_t cols) {
-    if (w->scale == 1.0f && !w->bias)
+// Gives every expert of a row its copy of the row's input.
+static void encode_for_experts(struct cpu_backend *cpu, const struct tape_matmul *m, unsigned act, uint32_t row) {
+    const struct tape_groups *g = &m->groups;
+    size_t n = m->w[0]->cols, size = act == ACT_F32 ? n * sizeof(float) : quant_act_layout(act, n).size;
+    const uint32_t *slot = g->slot + (size_t)row * g->n_used;
+    const float *x = m->x + (size_t)row * (m->x_stride ? m->x_stride : n);
+    char *first = cpu->records[act] + slot[0] * size;
+    if (act == ACT_F32)
+        memcpy(first, x, size);
+    else
+        cpu->kernels.encode[act](x, n, first);
+    for (uint32_t k = 1; k < g->n_used; k++)
+        memcpy(cpu->records[act] + slot[k] * size, first, size);
+}
+
+void cpu_matmul_encode(struct cpu_backend *cpu, const struct tape_matmul *m, uint32_t row) {
+    size_t n = m->w[0]->cols, heads = m->heads ? m->heads : 1, stride = m->x_stride ? m->x_stride : heads * n;
+    unsigned acts = acts_wanted(m);
+    bool spread = m->groups.n_experts && !m->of_slots;
+    for (unsigned act = spread ? ACT_F32 : ACT_Q8; act < N_ACTS; act++) {
+        if (!(acts & 1u << act))
+            continue;
+        size_t size = quant_act_layout(act, n).size;
+        if (spread)
+            encode_for_experts(cpu, m, act, row);
+        for (uint32_t h = 0; !spread && h < heads; h++)
+            cpu->kernels.encode[act](m->x + row * stride + h * n, n, cpu->records[act] + record_of(m, row, h) * size);
+    }
+}
+
+// scale and bias of what a piece computed: rows [first, first + rows) of matrix `which`, y at the first.
+static void finish(const struct weight *w, uint32_t which, const struct dot_job *j, uint32_t first) {
+    const float *bias = w->bias ? w->bias + (size_t)which * w->bias_stride + first : NULL;
+    float scale = w->scales ? w->scales[which] : 1.0f;
+    if (!bias && scale == 1.0f)
         return;
-    for (uint32_t c = 0; c < cols; c++)
-        for (uint32_t r = first; r < first + rows; r++) {
-            float v = y[(size_t)c * w->rows + r] * w->scale;
-            y[(size_t)c * w->rows + r] = w->bias ? v + w->bias[r] : v;
+    for (uint32_t c = 0; c < j->cols; c++)
+        for (uint32_t r = 0; r < j->rows; r++) {
+            float v = j->y[(size_t)c * j->y_stride + r] * scale;
+            j->y[(size_t)c * j->y_stride + r] = bias ? v + bias[r] : v;
         }
 }
 
-static void run_piece(struct cpu_backend *cpu, const struct tape_op *op, uint32_t i, uint32_t piece, void *panel) {
+// Where the columns of matrix `which` come from and go to.
+static void place_columns(struct cpu_backend *cpu, const struct tape_op *op, uint32_t i, uint32_t which,
+                          struct dot_job *j) {
     const struct tape_matmul *m = &op->matmul;
     const struct weight *w = m->w[i];
+    uint32_t heads = m->heads ? m->heads : 1;
+    size_t size = w->format->act == ACT_F32 ? w->cols * sizeof(float) : j->layout->size, at = which;
+    bool plain = w->format->act == ACT_F32 && (!m->groups.n_experts || m->of_slots);
+    j->cols = op->rows;
+    j->y_stride = (size_t)heads * w->rows;
+    j->y = m->y[i] + (m->heads ? (size_t)which * w->rows : 0);
+    if (m->groups.n_experts) {
+        at = m->groups.begin[which];
+        j->cols = m->groups.begin[which + 1] - m->groups.begin[which];
+        j->y = m->y[i] + at * w->rows;
+    }
+    j->x = (plain ? (const char *)m->x : cpu->records[w->format->act]) + at * size;
+    j->x_stride = heads * size;
+    if (plain && m->x_stride)
+        j->x_stride = m->x_stride * sizeof(float);
+}
+
+static void multiply(struct cpu_backend *cpu, const struct dot_job *j) {
+    enum quant_index format = j->format->index;
+    if (j->cols >= GEMM_MIN_COLS && cpu->kernels.gemm[format])
+        cpu->kernels.gemm[format](j);
+    else
+        cpu->kernels.dot[format](j);
+}
+
+static void run_piece(struct cpu_backend *cpu, const struct tape_op *op, uint32_t i, size_t piece, void *panel) {
+    const struct weight *w = op->matmul.w[i];
     const struct quant_layout layout = quant_act_layout(w->format->act, w->cols);
-    bool plain = w->format->act == ACT_F32;
-    uint32_t first = piece * PANEL_ROWS, rows = w->rows - first < PANEL_ROWS ? w->rows - first : PANEL_ROWS;
+    uint32_t pieces = (w->rows + PANEL_ROWS - 1) / PANEL_ROWS, which = (uint32_t)(piece / pieces);
+    uint32_t first = (uint32_t)(piece % pieces) * PANEL_ROWS;
     struct dot_job job = {
         .format = w->format,
-        .w = (const char *)w->data + first * w->row_size,
+        .w = (const char *)w->data + which * w->stride + first * w->row_size,
         .row_size = w->row_size,
-        .rows = rows,
-        .x = plain ? (const char *)m->x : cpu->records[w->format->act],
-        .x_stride = plain ? w->cols * sizeof(float) : layout.size,
+        .rows = w->rows - first < PANEL_ROWS ? w->rows - first : PANEL_ROWS,
         .layout = &layout,
-        .cols = op->rows,
         .n = w->cols,
-        .y = m->y[i] + first,
-        .y_stride = w->rows,
         .panel = panel,
     };
-    enum quant_index format = w->format->index;
-    if (op->rows >= GEMM_MIN_COLS && cpu->kernels.gemm[format])
-        cpu->kernels.gemm[format](&job);
-    else
-        cpu->kernels.dot[format](&job);
-    finish(w, first, rows, m->y[i], op->rows);
+    place_columns(cpu, op, i, which, &job);
+    job.y += first;
+    // Kernels take the columns of a batch at most; slots of experts and models that take all at once have more.
+    for (uint32_t left = job.cols; left; left -= job.cols) {
+        job.cols = left < TAPE_MAX_ROWS ? left : TAPE_MAX_ROWS;
+        multiply(cpu, &job);
+        finish(w, which, &job, first);
+        job.x += job.cols * job.x_stride;
+        job.y += job.cols * job.y_stride;
+    }
 }
 
 void cpu_matmul(struct cpu_backend *cpu, const struct tape_op *op, unsigned thread) {
@@ -63,13 +122,13 @@ void cpu_matmul(struct cpu_backend *cpu, const struct tape_op *op, unsigned thre
         size_t piece = pool_take(cpu->pool);
         uint32_t i = 0;
         for (; i < m->n; i++) {
-            size_t pieces = (m->w[i]->rows + PANEL_ROWS - 1) / PANEL_ROWS;
+            size_t pieces = (size_t)m->w[i]->count * ((m->w[i]->rows + PANEL_ROWS - 1) / PANEL_ROWS);
             if (piece < pieces)
                 break;
             piece -= pieces;
         }
         if (i == m->n)
             return;
-        run_piece(cpu, op, i, (uint32_t)piece, cpu->scratch[thread].panel);
+        run_piece(cpu, op, i, piece, cpu->scratch[thread].panel);
     }
 }

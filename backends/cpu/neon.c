@@ -12,7 +12,6 @@
 void kernels_fill_neon(struct kernels *k) {
     fill_ops(k);
     k->attend = attend;
-    neon_fill_dot(k);
 }
 
 #endif

@@ -73,17 +73,38 @@ static void encode_q8k(const float *x, size_t n, void *record) {
         d[b] = encode_block(x + 256 * b, 16, q + 256 * b, bs + 16 * b);
 }
 
+// Sum of 16 partial sums of a vector operation over x[n]; OF is an expression of v, a v16.
+#define SUM_OVER(sum, x, n, of)                                                                                        \
+    do {                                                                                                               \
+        size_t i_ = 0;                                                                                                 \
+        for (; i_ + 16 <= (n); i_ += 16) {                                                                             \
+            v16 v = v16_load((x) + i_);                                                                                \
+            sum = of;                                                                                                  \
+        }                                                                                                              \
+        v16 v = v16_load_n((x) + i_, (n)-i_);                                                                          \
+        sum = v16_pick((1u << ((n)-i_)) - 1, of, sum);                                                                 \
+    } while (0)
+
 static void norm(const float *x, const float *w, size_t n, float eps, float *y) {
     v16 sum = v16_set1(0.0f);
-    size_t i = 0;
-    for (; i + 16 <= n; i += 16)
-        sum = v16_fma(v16_load(x + i), v16_load(x + i), sum);
-    v16 rest = v16_load_n(x + i, n - i);
-    sum = v16_pick((1u << (n - i)) - 1, v16_fma(rest, rest, sum), sum);
+    SUM_OVER(sum, x, n, v16_fma(v, v, sum));
     v16 inverse = v16_set1(1.0f / num_sqrt(sum16(sum) / (float)n + eps));
-    for (i = 0; i < n; i += 16) {
+    for (size_t i = 0; i < n; i += 16) {
         v16 v = v16_mul(load_some(x + i, n - i), inverse);
-        store_some(y + i, v16_mul(v, load_some(w + i, n - i)), n - i);
+        store_some(y + i, w ? v16_mul(v, load_some(w + i, n - i)) : v, n - i);
+    }
+}
+
+static void layer_norm(const float *x, const float *w, const float *b, size_t n, float eps, float *y) {
+    v16 sum = v16_set1(0.0f), squares = v16_set1(0.0f);
+    SUM_OVER(sum, x, n, v16_add(sum, v));
+    v16 mean = v16_set1(sum16(sum) / (float)n);
+    SUM_OVER(squares, x, n, v16_fma(v16_sub(v, mean), v16_sub(v, mean), squares));
+    v16 inverse = v16_set1(1.0f / num_sqrt(sum16(squares) / (float)n + eps));
+    for (size_t i = 0; i < n; i += 16) {
+        v16 v = v16_mul(v16_sub(load_some(x + i, n - i), mean), inverse);
+        v = w ? v16_mul(v, load_some(w + i, n - i)) : v;
+        store_some(y + i, b ? v16_add(v, load_some(b + i, n - i)) : v, n - i);
     }
 }
 
@@ -101,15 +122,22 @@ INLINE v16 gelu16(v16 x) {
     return logistic_times(x, v16_mul(v16_mul(v16_set1(NUM_GELU_A), x), inner));
 }
 
-static void glu_silu(const float *gate, const float *up, size_t n, float *y) {
-    for (size_t i = 0; i < n; i += 16)
-        store_some(y + i, v16_mul(silu16(load_some(gate + i, n - i)), load_some(up + i, n - i)), n - i);
+INLINE v16 sigmoid16(v16 x) {
+    return v16_div(v16_set1(1.0f), v16_add(v16_set1(1.0f), exp16(v16_neg(x))));
 }
 
-static void glu_gelu(const float *gate, const float *up, size_t n, float *y) {
-    for (size_t i = 0; i < n; i += 16)
-        store_some(y + i, v16_mul(gelu16(load_some(gate + i, n - i)), load_some(up + i, n - i)), n - i);
-}
+// activation(a) * b for one activation.
+#define ACT(name, of_a)                                                                                                \
+    static void act_##name(const float *a, const float *b, size_t n, float *y) {                                       \
+        for (size_t i = 0; i < n; i += 16) {                                                                           \
+            v16 v = of_a(load_some(a + i, n - i));                                                                     \
+            store_some(y + i, b ? v16_mul(v, load_some(b + i, n - i)) : v, n - i);                                     \
+        }                                                                                                              \
+    }
+
+ACT(silu, silu16)
+ACT(gelu, gelu16)
+ACT(sigmoid, sigmoid16)
 
 static void to_f16(const float *x, size_t n, uint16_t *y) {
     size_t i = 0;
@@ -123,7 +151,9 @@ static void fill_ops(struct kernels *k) {
     k->encode[ACT_Q8] = encode_q8;
     k->encode[ACT_Q8K] = encode_q8k;
     k->norm = norm;
-    k->glu[ACTIVATION_SILU] = glu_silu;
-    k->glu[ACTIVATION_GELU] = glu_gelu;
+    k->layer_norm = layer_norm;
+    k->act[ACTIVATION_SILU] = act_silu;
+    k->act[ACTIVATION_GELU] = act_gelu;
+    k->act[ACTIVATION_SIGMOID] = act_sigmoid;
     k->to_f16 = to_f16;
 }

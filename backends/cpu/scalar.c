@@ -28,17 +28,80 @@ static void norm(const float *x, const float *w, size_t n, float eps, float *y) 
         sum[i % 16] = num_fma(x[i], x[i], sum[i % 16]);
     float inverse = 1.0f / num_sqrt(quant_sum16(sum) / (float)n + eps);
     for (size_t i = 0; i < n; i++)
-        y[i] = x[i] * inverse * w[i];
+        y[i] = w ? x[i] * inverse * w[i] : x[i] * inverse;
 }
 
-static void glu_silu(const float *gate, const float *up, size_t n, float *y) {
+static void layer_norm(const float *x, const float *w, const float *b, size_t n, float eps, float *y) {
+    float sum[16] = {0}, squares[16] = {0};
     for (size_t i = 0; i < n; i++)
-        y[i] = num_silu(gate[i]) * up[i];
+        sum[i % 16] += x[i];
+    float mean = quant_sum16(sum) / (float)n;
+    for (size_t i = 0; i < n; i++)
+        squares[i % 16] = num_fma(x[i] - mean, x[i] - mean, squares[i % 16]);
+    float inverse = 1.0f / num_sqrt(quant_sum16(squares) / (float)n + eps);
+    for (size_t i = 0; i < n; i++) {
+        float v = (x[i] - mean) * inverse * (w ? w[i] : 1.0f);
+        y[i] = b ? v + b[i] : v;
+    }
 }
 
-static void glu_gelu(const float *gate, const float *up, size_t n, float *y) {
+// activation(a) * b for one activation.
+#define ACT(name, of_a)                                                                                                \
+    static void act_##name(const float *a, const float *b, size_t n, float *y) {                                       \
+        for (size_t i = 0; i < n; i++) {                                                                               \
+            float v = of_a(a[i]);                                                                                      \
+            y[i] = b ? v * b[i] : v;                                                                                   \
+        }                                                                                                              \
+    }
+
+static float relu(float x) {
+    return x > 0 ? x : 0.0f;
+}
+
+static float relu2(float x) {
+    return relu(x) * relu(x);
+}
+
+ACT(silu, num_silu)
+ACT(gelu, num_gelu)
+ACT(sigmoid, num_sigmoid)
+ACT(relu, relu)
+ACT(relu2, relu2)
+ACT(gelu_erf, num_gelu_erf)
+ACT(softplus, num_softplus)
+ACT(tanh, num_tanh)
+ACT(exp, num_exp)
+
+static float dot16(const float *a, const float *b, size_t n) {
+    float sum[16] = {0};
     for (size_t i = 0; i < n; i++)
-        y[i] = num_gelu(gate[i]) * up[i];
+        sum[i % 16] = num_fma(a[i], b[i], sum[i % 16]);
+    return quant_sum16(sum);
+}
+
+static float decay(const struct recur_step *t, size_t i) {
+    return t->rate ? num_exp(t->beta * t->rate[i]) : t->factors ? t->factors[i] : t->factor;
+}
+
+// One row s[n] of a state.
+static float recur_row(const struct recur_job *j, uint32_t row, float *s) {
+    const struct recur_step *t = &j->step;
+    float v = t->v[row], along = j->kind == RECUR_RWKV7 ? dot16(s, t->a, j->n) : 0, sum[16] = {0};
+    for (uint32_t i = 0; j->kind == RECUR_RWKV6 && i < j->n; i++)
+        sum[i % 16] = num_fma(num_fma(t->bonus[i] * t->k[i], v, s[i]), t->q[i], sum[i % 16]);
+    for (uint32_t i = 0; i < j->n; i++)
+        s[i] *= decay(t, i);
+    float write = j->kind == RECUR_DELTA ? (v - dot16(s, t->k, j->n)) * t->beta : v * t->beta;
+    for (uint32_t i = 0; i < j->n; i++) {
+        s[i] = j->kind == RECUR_RWKV7 ? num_fma(along, t->b[i], s[i]) : s[i];
+        s[i] = num_fma(write, t->k[i], s[i]);
+    }
+    return (j->kind == RECUR_RWKV6 ? quant_sum16(sum) : dot16(s, t->q, j->n)) * j->scale;
+}
+
+static void recur(const struct recur_job *j) {
+    for (uint32_t r = 0; r < j->rows; r++)
+        j->y[r] = recur_row(j, r, j->state + (size_t)r * j->n);
 }
 
 static void to_f16(const float *x, size_t n, uint16_t *y) {
@@ -108,8 +171,17 @@ void kernels_fill_scalar(struct kernels *k) {
     for (size_t i = 0; i < N_QUANTS; i++)
         k->dot[i] = dot;
     k->norm = norm;
-    k->glu[ACTIVATION_SILU] = glu_silu;
-    k->glu[ACTIVATION_GELU] = glu_gelu;
+    k->layer_norm = layer_norm;
+    k->act[ACTIVATION_SILU] = act_silu;
+    k->act[ACTIVATION_GELU] = act_gelu;
+    k->act[ACTIVATION_SIGMOID] = act_sigmoid;
+    k->act[ACTIVATION_RELU] = act_relu;
+    k->act[ACTIVATION_RELU2] = act_relu2;
+    k->act[ACTIVATION_GELU_ERF] = act_gelu_erf;
+    k->act[ACTIVATION_SOFTPLUS] = act_softplus;
+    k->act[ACTIVATION_TANH] = act_tanh;
+    k->act[ACTIVATION_EXP] = act_exp;
+    k->recur = recur;
     k->to_f16 = to_f16;
     k->attend = attend;
 }
