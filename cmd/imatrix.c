@@ -142,7 +142,7 @@ static bool find_places(struct job *j, struct err *e) {
     const struct gguf *g = j->en->file;
     size_t n = (size_t)g->n_tensors;
     j->places = calloc(max_size(n, 1), sizeof *j->places);
-    j->squares = calloc(model_limits(j->en->model).max_cols, sizeof *j->squares);
+    j->squares = calloc(model_needs(j->en->model)->limits.max_cols, sizeof *j->squares);
     if (!j->places || !j->squares)
         return err_memory(e, n * sizeof *j->places, "the sums");
     for (size_t i = 0; i < n; i++)

@@ -34,6 +34,8 @@ static bool check_apart(const char *output, const struct gguf *g, struct err *e)
 }
 
 static bool evaluate(const struct settings *o, struct session *s, const struct ids *ids, struct err *e) {
+    ERR_IF(o->chunk && !session_is_causal(s), e, ERR_USAGE,
+           "--chunk: every token of this model sees all others: it takes the prompt whole");
     struct sink sink = {.name = o->output ? o->output : "standard output", .n_vocab = session_n_vocab(s)};
     ERR_FORWARD(out_open(&sink.fd, o->output, e));
     bool ok = session_eval_all(s, ids->ptr, ids->len, (size_t)o->chunk, write_row, &sink, e);

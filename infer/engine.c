@@ -10,8 +10,7 @@ static bool open_parts(struct engine *en, const struct engine_params *p, struct 
     ERR_FORWARD(model_open(&en->model, en->file, e));
     ERR_FORWARD(tok_open(&en->tok, en->file, e));
     ERR_FORWARD(backend_open(&en->backend, &backend, e));
-    const struct backend_limits limits = model_limits(en->model);
-    return en->backend->ops->reserve(en->backend, &limits, e);
+    return en->backend->ops->reserve(en->backend, &model_needs(en->model)->limits, e);
 }
 
 bool engine_open(struct engine **out, const struct engine_params *p, struct err *e) {

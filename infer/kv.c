@@ -20,7 +20,7 @@ static uint64_t pages_of(uint64_t n) {
 
 uint64_t kv_bytes(const struct model *m, enum kv_type type, uint64_t n) {
     uint64_t sum = 0;
-    for (uint32_t i = 0; i < model_shape(m)->n_layers; i++) {
+    for (uint32_t i = 0; i < model_shape(m)->n_slots; i++) {
         struct model_kv l = model_kv(m, i);
         uint64_t most = ring_pages(l.reach, UINT64_MAX / TAPE_PAGE) * TAPE_PAGE;
         sum += page_size(&l, type) * (n < most ? n : most) / TAPE_PAGE;
@@ -47,7 +47,7 @@ static struct kv_layer lay_out(const struct model_kv *l, enum kv_type type, uint
 bool kv_open(struct kv *kv, const struct model *m, struct backend *b, struct arena *a, enum kv_type type,
              uint32_t n_ctx, struct err *e) {
     uint64_t size = 0, pages = pages_of(n_ctx);
-    *kv = (struct kv){.backend = b, .n_layers = model_shape(m)->n_layers};
+    *kv = (struct kv){.backend = b, .n_layers = model_shape(m)->n_slots};
     for (uint32_t i = 0; i < kv->n_layers; i++) {
         struct model_kv l = model_kv(m, i);
         size += page_size(&l, type) * ring_pages(l.reach, pages); // limits of the shape keep it in 64 bits

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "infer/kv.h"
+#include "infer/state.h"
 
 // Rows of logits that session_eval_all computes at once: the head is read once for all of them.
 #define LOGIT_ROWS 64
@@ -16,6 +17,7 @@ struct session {
     struct arena arena;
     struct tape tape;
     struct kv kv;
+    struct state state;
     float *activations, *logits; // logits: [LOGIT_ROWS][n_vocab], the first row is what session_logits shows
     size_t activations_size, logits_size;
     int32_t *history; // [n_ctx]
@@ -40,15 +42,14 @@ uint32_t session_ctx_for(const struct engine *en, enum kv_type kv, uint64_t byte
 static bool open_buffers(struct session *s, struct err *e) {
     const struct model *m = s->en->model;
     struct backend *b = s->en->backend;
-    uint32_t rows = s->params.n_ctx < TAPE_MAX_ROWS ? s->params.n_ctx : TAPE_MAX_ROWS;
-    s->activations_size = model_activations(m, rows) * sizeof(float);
+    s->activations_size = model_needs(m)->activations * sizeof(float);
     s->logits_size = (size_t)LOGIT_ROWS * model_shape(m)->n_vocab * sizeof(float);
     s->activations = b->ops->alloc(b, s->activations_size);
     s->logits = b->ops->alloc(b, s->logits_size);
     s->history = calloc(s->params.n_ctx, sizeof *s->history);
     if (!s->activations || !s->logits || !s->history)
         return err_memory(e, s->activations_size + s->logits_size, "the activations");
-    ERR_FORWARD(tape_open(&s->tape, &s->arena, model_tape_cap(m), e));
+    ERR_FORWARD(tape_open(&s->tape, &s->arena, model_needs(m)->tape_cap, e));
     s->tape.observe = s->params.observe;
     s->tape.observer = s->params.observer;
     return true;
@@ -63,7 +64,8 @@ bool session_open(struct session **out, const struct engine *en, const struct se
     s->params = *p;
     if (!s->params.n_ctx)
         s->params.n_ctx = model_shape(en->model)->n_ctx;
-    if (!kv_open(&s->kv, en->model, en->backend, &s->arena, p->kv, s->params.n_ctx, e) || !open_buffers(s, e)) {
+    if (!kv_open(&s->kv, en->model, en->backend, &s->arena, p->kv, s->params.n_ctx, e) ||
+        !state_open(&s->state, en->model, en->backend, &s->arena, e) || !open_buffers(s, e)) {
         session_close(s);
         return false;
     }
@@ -76,6 +78,7 @@ void session_close(struct session *s) {
         return;
     struct backend *b = s->en->backend;
     kv_close(&s->kv);
+    state_close(&s->state);
     b->ops->free(b, s->activations, s->activations_size);
     b->ops->free(b, s->logits, s->logits_size);
     free(s->history);
@@ -92,19 +95,45 @@ static bool check_ids(const struct session *s, const int32_t *ids, size_t begin,
     return true;
 }
 
+// Where every token sees all others, they must fit one batch.
+static bool check_whole(const struct session *s, size_t n, struct err *e) {
+    uint32_t most = model_needs(s->en->model)->max_rows;
+    ERR_IF(!session_is_causal(s) && n > most, e, ERR_CONTEXT, "%zu ids: this model takes at most %u, all at once", n,
+           most);
+    return true;
+}
+
 static bool run(struct session *s, struct err *e) {
     struct backend *b = s->en->backend;
     return b->ops->run(b, &s->tape, s->params.cancel, e);
 }
 
+// The history becomes its first n ids, or fewer where not all that is needed to go on from there is still kept.
+static void go_back(struct session *s, size_t n) {
+    do {
+        s->n = n;
+        n = kv_rewind(&s->kv, state_rewind(&s->state, n));
+    } while (n < s->n);
+    s->has_logits = false;
+}
+
 // Evaluates n (at most a batch's) ids behind the history; *hidden is where their results lie until the next batch.
 static bool eval_batch(struct session *s, const int32_t *ids, uint32_t n, const float **hidden, struct err *e) {
     memcpy(s->history + s->n, ids, n * sizeof *ids);
-    const struct model_batch batch = {s->history + s->n, n, (uint32_t)s->n, s->kv.layers, s->activations};
+    const struct model_batch batch = {.ids = s->history + s->n,
+                                      .rows = n,
+                                      .pos = (uint32_t)s->n,
+                                      .n_ctx = s->params.n_ctx,
+                                      .kv = s->kv.layers,
+                                      .state = s->state.slots,
+                                      .activations = s->activations};
     s->has_logits = false;
     kv_grow(&s->kv, s->n + n);
     *hidden = model_forward(s->en->model, &s->tape, &batch);
-    ERR_FORWARD(run(s, e));
+    if (!run(s, e)) {
+        go_back(s, s->n); // recurrences may have taken some of the steps
+        return false;
+    }
     s->n += n;
     return true;
 }
@@ -118,13 +147,15 @@ static bool eval_last(struct session *s, const int32_t *ids, size_t n, struct er
     const float *hidden = NULL;
     uint32_t rows = 0;
     for (size_t done = 0; done < n; done += rows) {
-        rows = (uint32_t)min_size(n - done, TAPE_MAX_ROWS);
+        rows = (uint32_t)min_size(n - done, model_needs(s->en->model)->max_rows);
         if (s->params.progress && n > 1)
             s->params.progress(s->params.user, done, n);
         ERR_FORWARD(eval_batch(s, ids + done, rows, &hidden, e));
     }
     ERR_FORWARD(eval_head(s, hidden + (size_t)(rows - 1) * model_shape(s->en->model)->n_embd, 1, e));
     s->has_logits = true;
+    if (n > 1)
+        state_keep(&s->state, s->n);
     if (s->params.progress && n > 1)
         s->params.progress(s->params.user, n, n);
     return true;
@@ -139,11 +170,12 @@ static size_t common_prefix(const struct session *s, const int32_t *ids, size_t 
 
 bool session_sync(struct session *s, const int32_t *ids, size_t n, struct err *e) {
     ERR_IF(n > s->params.n_ctx, e, ERR_CONTEXT, "%zu ids do not fit the context of %u", n, s->params.n_ctx);
-    size_t keep = common_prefix(s, ids, n);
+    size_t keep = session_is_causal(s) || (n == s->n && s->has_logits) ? common_prefix(s, ids, n) : 0;
+    ERR_FORWARD(check_whole(s, n, e));
     ERR_FORWARD(check_ids(s, ids, keep, n, e));
     if (keep == n && s->n == n && s->has_logits)
         return true;
-    keep = keep == n ? n - 1 : keep;
+    keep = keep < n ? keep : session_is_causal(s) ? n - 1 : 0;
     keep = session_rewind(s, keep);
     return eval_last(s, ids + keep, n - keep, e);
 }
@@ -151,8 +183,7 @@ bool session_sync(struct session *s, const int32_t *ids, size_t n, struct err *e
 size_t session_rewind(struct session *s, size_t n) {
     if (n >= s->n)
         return s->n;
-    s->n = kv_rewind(&s->kv, n);
-    s->has_logits = false;
+    go_back(s, n);
     return s->n;
 }
 
@@ -173,9 +204,11 @@ static bool sink_batch(struct session *s, const float *hidden, uint32_t rows, si
 bool session_eval_all(struct session *s, const int32_t *ids, size_t n, size_t chunk, session_sink *sink, void *user,
                       struct err *e) {
     const float *hidden;
-    size_t rows = 0, most = chunk ? min_size(chunk, TAPE_MAX_ROWS) : TAPE_MAX_ROWS;
+    size_t rows = 0, most = model_needs(s->en->model)->max_rows;
+    most = chunk ? min_size(chunk, most) : most;
     ERR_IF(n > s->params.n_ctx - s->n, e, ERR_CONTEXT, "%zu ids do not fit the context of %u", s->n + n,
            s->params.n_ctx);
+    ERR_FORWARD(check_whole(s, n, e));
     ERR_FORWARD(check_ids(s, ids, 0, n, e));
     for (size_t done = 0; done < n; done += rows) {
         size_t position = s->n;
@@ -192,6 +225,10 @@ const float *session_logits(const struct session *s) {
 
 size_t session_n_vocab(const struct session *s) {
     return model_shape(s->en->model)->n_vocab;
+}
+
+bool session_is_causal(const struct session *s) {
+    return model_shape(s->en->model)->causal;
 }
 
 size_t session_n_ctx(const struct session *s) {

@@ -31,6 +31,8 @@ bool session_sync(struct session *s, const int32_t *ids, size_t n, struct err *e
 // float32[n_vocab] of the last position; valid until the next call with this session.
 const float *session_logits(const struct session *s);
 size_t session_n_vocab(const struct session *s);
+// Whether a token sees only those before it. If not, all ids are evaluated at once, and again when one is added.
+bool session_is_causal(const struct session *s);
 size_t session_n_ctx(const struct session *s);
 const int32_t *session_history(const struct session *s, size_t *n);
 

@@ -1,110 +1,169 @@
 // SPDX-License-Identifier: MIT
-// The forward pass of a transformer decoder (Vaswani et al. 2017; Touvron et al. 2023), written onto a tape.
+// The forward pass of a decoder or encoder (Vaswani et al. 2017; Touvron et al. 2023), written onto a tape; and what a
+// pass needs, found by writing one down without running it.
+#include <stdlib.h>
+
 #include "models/model_impl.h"
 
-// The buffers of a batch, one after the other in its activation memory; n rows each.
-struct buffers {
-    float *x;   // [n][n_embd] the residual stream
-    float *h;   // [n][n_embd] a normed copy, input of matrices
-    float *out; // [n][n_embd] output of a block, added to x
-    float *q, *k, *v;
-    float *attn;               // [n][n_heads * head_dim_v]
-    float *gate, *up;          // [n][n_ff]
-    float *rope, *rope_window; // [n][rot] tables
-    size_t size;               // floats in all
-};
-
-static float *take(struct buffers *b, float *base, size_t n) {
-    float *at = base ? base + b->size : NULL;
-    b->size += round_up(n, 16);
+float *emit_take(struct emitter *em, size_t n) {
+    float *at = em->base + em->used;
+    em->used += round_up(n, 16);
+    em->most = em->used > em->most ? em->used : em->most;
     return at;
 }
 
-// With base NULL only the size is computed.
-static struct buffers lay_out(const struct model *m, size_t n, float *base) {
-    const struct model_shape *s = &m->shape;
-    struct buffers b = {0};
-    b.x = take(&b, base, n * s->n_embd);
-    b.h = take(&b, base, n * s->n_embd);
-    b.out = take(&b, base, n * s->n_embd);
-    b.q = take(&b, base, n * s->n_heads * s->head_dim_k);
-    b.k = take(&b, base, n * s->n_kv_heads * s->head_dim_k);
-    b.v = take(&b, base, n * s->n_kv_heads * s->head_dim_v);
-    b.attn = take(&b, base, n * s->n_heads * s->head_dim_v);
-    b.gate = take(&b, base, n * s->n_ff);
-    b.up = take(&b, base, n * s->n_ff);
-    b.rope = take(&b, base, n * m->rot);
-    b.rope_window = take(&b, base, n * m->rot);
-    return b;
+float *emit_rows(struct emitter *em, size_t n) {
+    return emit_take(em, n * em->batch->rows);
 }
 
-size_t model_activations(const struct model *m, uint32_t rows) {
-    return lay_out(m, rows, NULL).size;
+void emit_norm(struct emitter *em, const struct norm *n, const float *x, uint32_t groups, uint32_t len, float *y) {
+    tape_norm(em->t,
+              (struct tape_norm){
+                  .kind = n->kind, .x = x, .w = n->w, .b = n->b, .y = y, .groups = groups, .len = len, .eps = n->eps});
 }
 
-size_t model_tape_cap(const struct model *m) {
-    return 20 * (size_t)m->shape.n_layers + 8;
+const float *emit_normed(struct emitter *em, const struct norm *n, const float *x, float *y) {
+    if (!n->there)
+        return x;
+    emit_norm(em, n, x, 1, em->m->shape.n_embd, y);
+    return y;
 }
 
-static void emit_angles(const struct model *m, struct tape *t, const struct rope *r, uint32_t pos, float *table) {
-    tape_angles(t, (struct tape_angles){r->theta, table, m->rot / 2, pos, r->scale});
+static float *emit_angles(struct emitter *em, const struct rope *r) {
+    float *table = emit_rows(em, r->rot);
+    if (r->rot)
+        tape_angles(em->t, (struct tape_angles){r->theta, table, r->rot / 2, em->batch->pos, r->scale});
+    return table;
 }
 
-static void emit_attention(const struct model *m, struct tape *t, const struct model_layer *l,
-                           const struct kv_layer *kv, uint32_t pos, const struct buffers *b) {
-    const struct model_shape *s = &m->shape;
-    const float *table = l->rope == &m->rope ? b->rope : b->rope_window;
-    tape_norm(t, b->x, l->attn_norm, 1, s->n_embd, m->eps, b->h);
-    tape_matmul3(t, b->h, &l->q, b->q, &l->k, b->k, &l->v, b->v);
-    if (l->q_norm) {
-        tape_norm(t, b->q, l->q_norm, s->n_heads, s->head_dim_k, m->eps, b->q);
-        tape_norm(t, b->k, l->k_norm, s->n_kv_heads, s->head_dim_k, m->eps, b->k);
+// x = embedding of the ids, with what is done to it before the first layer.
+static void emit_embedding(struct emitter *em, float *x) {
+    const struct model *m = em->m;
+    const struct model_batch *b = em->batch;
+    tape_embed(em->t, (struct tape_embed){.table = &m->embed, .ids = b->ids, .y = x, .scale = m->embed_scale});
+    if (m->positions.data)
+        tape_embed(em->t, (struct tape_embed){.table = &m->positions, .y = x, .scale = 1, .pos = b->pos, .add = true});
+    if (m->embed_norm.there)
+        emit_norm(em, &m->embed_norm, x, 1, m->shape.n_embd, x);
+    if (m->arch->flags & ARCH_LAYER_SKIP) {
+        float *copy = emit_rows(em, m->shape.n_embd);
+        tape_copy(em->t, (struct tape_copy){x, copy, 1, m->shape.n_embd, m->shape.n_embd, 0, m->shape.n_embd, 0});
+        em->embedding = copy;
     }
-    tape_rope(t, b->q, table, s->n_heads, s->head_dim_k, m->rot, m->arch->rope);
-    tape_rope(t, b->k, table, s->n_kv_heads, s->head_dim_k, m->rot, m->arch->rope);
-    tape_store(t, b->k, b->v, kv, pos);
-    tape_attend(t, (struct tape_attend){.q = b->q,
-                                        .y = b->attn,
-                                        .kv = kv,
-                                        .pos = pos,
-                                        .heads = s->n_heads,
-                                        .window = l->window,
-                                        .scale = m->attention_scale});
-    tape_matmul(t, b->attn, &l->o, b->out);
-    if (l->attn_post_norm)
-        tape_norm(t, b->out, l->attn_post_norm, 1, s->n_embd, m->eps, b->out);
-    tape_add(t, b->out, s->n_embd, b->x);
 }
 
-static void emit_ffn(const struct model *m, struct tape *t, const struct model_layer *l, const struct buffers *b) {
-    const struct model_shape *s = &m->shape;
-    tape_norm(t, b->x, l->ffn_norm, 1, s->n_embd, m->eps, b->h);
-    tape_matmul2(t, b->h, &l->gate, b->gate, &l->up, b->up);
-    tape_glu(t, b->gate, b->up, s->n_ff, m->arch->activation, b->gate);
-    tape_matmul(t, b->gate, &l->down, b->out);
-    if (l->ffn_post_norm)
-        tape_norm(t, b->out, l->ffn_post_norm, 1, s->n_embd, m->eps, b->out);
-    tape_add(t, b->out, s->n_embd, b->x);
+// All layers, once for each loop; a loop's keys and values lie in slots of their own.
+static void emit_layers(struct emitter *em, float *x) {
+    const struct model *m = em->m;
+    const struct model_batch *whole = em->batch;
+    struct model_batch batch = *whole;
+    em->batch = &batch;
+    for (uint32_t loop = 0; loop < m->n_loops; loop++) {
+        for (uint32_t i = 0; i < m->shape.n_layers; i++)
+            emit_layer(em, i, x);
+        if (m->norm_between_loops && loop + 1 < m->n_loops)
+            emit_norm(em, &m->output_norm, x, 1, m->shape.n_embd, x);
+        batch.kv += m->shape.n_layers;
+        batch.state += m->shape.n_layers;
+    }
+    em->batch = whole;
+}
+
+static float *emit_forward(struct emitter *em) {
+    float *x = emit_rows(em, em->m->shape.n_embd), *h = emit_rows(em, em->m->shape.n_embd);
+    bool stretched = em->batch->n_ctx > em->m->rope_long.from_ctx;
+    em->angles = emit_angles(em, stretched ? &em->m->rope_long : &em->m->rope);
+    em->angles_window = emit_angles(em, &em->m->rope_window);
+    emit_embedding(em, x);
+    emit_layers(em, x);
+    emit_norm(em, &em->m->output_norm, x, 1, em->m->shape.n_embd, h);
+    return h;
 }
 
 float *model_forward(const struct model *m, struct tape *t, const struct model_batch *batch) {
-    struct buffers b = lay_out(m, batch->rows, batch->activations);
+    struct emitter em = {.m = m, .t = t, .batch = batch, .base = batch->activations};
     tape_clear(t, batch->rows);
-    emit_angles(m, t, &m->rope, batch->pos, b.rope);
-    if (m->arch->window_period)
-        emit_angles(m, t, &m->rope_window, batch->pos, b.rope_window);
-    tape_embed(t, &m->embed, batch->ids, m->embed_scale, b.x);
-    for (uint32_t i = 0; i < m->shape.n_layers; i++) {
-        emit_attention(m, t, &m->layers[i], &batch->kv[i], batch->pos, &b);
-        emit_ffn(m, t, &m->layers[i], &b);
-    }
-    tape_norm(t, b.x, m->output_norm, 1, m->shape.n_embd, m->eps, b.h);
-    return b.h;
+    return emit_forward(&em);
 }
 
 void model_head(const struct model *m, struct tape *t, const float *hidden, uint32_t rows, float *logits) {
     tape_clear(t, rows);
     tape_matmul(t, hidden, &m->head, logits);
+    if (m->logit_scale != 1)
+        tape_scale(t, (struct tape_scale){logits, NULL, 1, m->head.rows, false, m->logit_scale});
     if (m->softcap > 0)
-        tape_softcap(t, logits, m->shape.n_vocab, m->softcap);
+        tape_softcap(t, logits, m->head.rows, m->softcap);
+}
+
+static uint32_t max_u32(uint32_t a, uint32_t b) {
+    return a > b ? a : b;
+}
+
+// What the backend must hold ready for a product.
+static void measure_product(const struct tape_op *op, struct backend_limits *l) {
+    const struct tape_matmul *o = &op->matmul;
+    size_t records = (size_t)op->rows * max_u32(o->heads, 1);
+    if (o->groups.n_experts && !o->of_slots)
+        records *= o->groups.n_used;
+    for (uint32_t i = 0; i < o->n; i++) {
+        const enum quant_act act = o->w[i]->format->act;
+        size_t size = records * quant_act_layout(act, o->w[i]->cols).size;
+        bool in_place = act == ACT_F32 && (!o->groups.n_experts || o->of_slots);
+        l->max_cols = max_u32(l->max_cols, o->w[i]->cols);
+        if (!in_place && size > l->max_input[act])
+            l->max_input[act] = size;
+    }
+}
+
+static void measure_tape(struct model *m, const struct tape *t) {
+    struct backend_limits *l = &m->needs.limits;
+    for (size_t i = 0; i < t->n; i++)
+        if (t->ops[i].code == TAPE_MATMUL)
+            measure_product(&t->ops[i], l);
+    for (uint32_t i = 0; i < m->shape.n_layers; i++)
+        l->max_head_dim = max_u32(l->max_head_dim, max_u32(m->layers[i].kv.dim_k, m->layers[i].kv.dim_v));
+}
+
+// Most tokens of a model that takes all at once.
+#define MAX_WHOLE 8192
+
+// Pointers of a pass that is never run: an address that is not null, so that offsets from it are as good as any.
+#define NOWHERE ((float *)(uintptr_t)4096)
+
+// Writes a pass of the most rows onto a tape that grows until it fits.
+static bool write_sample(struct model *m, struct tape *t, struct emitter *em, struct err *e) {
+    for (t->cap = 64 + 32 * (size_t)m->shape.n_slots;; t->cap *= 2) {
+        free(t->ops);
+        t->ops = calloc(t->cap, sizeof *t->ops);
+        if (!t->ops)
+            return err_memory(e, t->cap * sizeof *t->ops, "the tape");
+        em->used = em->most = 0;
+        tape_clear(t, em->batch->rows);
+        emit_forward(em);
+        if (!t->overflow)
+            return true;
+    }
+}
+
+bool model_measure(struct model *m, struct err *e) {
+    const struct kv_layer *kv = calloc(m->shape.n_slots, sizeof *kv);
+    float **state = calloc(m->shape.n_slots, sizeof *state);
+    m->needs.max_rows = m->causal || m->shape.n_ctx < TAPE_MAX_ROWS ? TAPE_MAX_ROWS
+                        : m->shape.n_ctx < MAX_WHOLE                ? m->shape.n_ctx
+                                                                    : MAX_WHOLE;
+    const struct model_batch batch = {.rows = m->needs.max_rows, .kv = kv, .state = state};
+    struct tape t = {0};
+    struct emitter em = {.m = m, .t = &t, .batch = &batch, .base = NOWHERE};
+    bool ok = kv && state ? write_sample(m, &t, &em, e) : err_memory(e, m->shape.n_slots * sizeof *kv, "the model");
+    if (ok) {
+        m->needs.tape_cap = t.n + 4;
+        m->needs.activations = em.most;
+        measure_tape(m, &t);
+        model_head(m, &t, NOWHERE, TAPE_MAX_ROWS, NOWHERE);
+        measure_tape(m, &t);
+    }
+    free((void *)(uintptr_t)kv);
+    free(state);
+    free(t.ops);
+    return ok;
 }

@@ -7,14 +7,15 @@
 
 #include "base/num.h"
 #include "models/model_impl.h"
+#include "models/quirks.h"
 
 static const struct arch archs[] = {
-#define ARCH(name, rope, activation, window, flags) {#name, rope, activation, window, flags},
+#define ARCH(id, text, ...) {.name = text, __VA_ARGS__},
 #include "models/archs.h"
 };
 
 static const char *const names[] = {
-#define ARCH(name, rope, activation, window, flags) #name,
+#define ARCH(id, text, ...) text,
 #include "models/archs.h"
     NULL,
 };
@@ -34,180 +35,239 @@ static bool find_arch(struct model *m, struct err *e) {
     return true;
 }
 
-struct range_row {
-    const char *key;
-    uint32_t *value;
-    uint32_t least, most;
-    bool required;
-};
-
-static bool read_ranges(const struct model *m, const struct range_row *rows, size_t n, struct err *e) {
-    for (const struct range_row *r = rows; r < rows + n; r++) {
-        uint32_t otherwise = *r->value;
-        ERR_FORWARD(bind_u32(m, r->key, r->required, r->value, e));
-        if (!r->required && *r->value == 0) // writers put 0 for keys that a model does not use
-            *r->value = otherwise;
-        ERR_IF(*r->value < r->least || *r->value > r->most, e, ERR_INPUT, "%s: key %s.%s: %u, expected %u to %u",
-               m->file->path, m->arch->name, r->key, *r->value, r->least, r->most);
-    }
+// block_count has the layers that predict further tokens in it; they are not run.
+static bool read_layers(struct model *m, struct err *e) {
+    struct model_shape *s = &m->shape;
+    uint32_t n_next = 0;
+    ERR_FORWARD(bind_u32(m, "block_count", true, &s->n_layers, e));
+    ERR_FORWARD(bind_u32(m, "nextn_predict_layers", false, &n_next, e));
+    ERR_IF(s->n_layers < 1 || s->n_layers > MAX_LAYERS || n_next >= s->n_layers, e, ERR_INPUT,
+           "%s: key %s.block_count: %u, of which %u predict further tokens; expected 1 to %u", m->file->path, s->arch,
+           s->n_layers, n_next, MAX_LAYERS);
+    s->n_layers -= n_next;
+    m->n_loops = 1;
     return true;
 }
-
-// Limits that no model comes near; they keep every product of two dimensions in 64 bits and memory in bounds.
-#define MAX_LAYERS 1024
-#define MAX_WIDTH (1u << 20)
-#define MAX_HEADS 1024
-#define MAX_HEAD_DIM 1024 // ATTEND_MAX_DIM of the CPU backend
-#define MAX_CTX (1u << 28)
 
 static bool read_shape(struct model *m, struct err *e) {
     struct model_shape *s = &m->shape;
     s->arch = m->arch->name;
+    ERR_FORWARD(read_layers(m, e));
     const struct range_row first[] = {
-        {"block_count", &s->n_layers, 1, MAX_LAYERS, true},
         {"context_length", &s->n_ctx, 1, MAX_CTX, true},
         {"embedding_length", &s->n_embd, 1, MAX_WIDTH, true},
-        {"feed_forward_length", &s->n_ff, 1, MAX_WIDTH, true},
-        {"attention.head_count", &s->n_heads, 1, MAX_HEADS, true},
+        {"feed_forward_length", &s->n_ff, 0, MAX_WIDTH, false},
+        {"attention.head_count", &s->n_heads, 0, MAX_HEADS, false},
     };
-    ERR_FORWARD(read_ranges(m, first, ARRAY_LEN(first), e));
+    ERR_FORWARD(bind_ranges(m, 0, first, ARRAY_LEN(first), e));
     s->n_kv_heads = s->n_heads;
-    s->head_dim_k = s->head_dim_v = s->n_embd / s->n_heads;
+    s->head_dim_k = s->head_dim_v = s->n_heads ? s->n_embd / s->n_heads : 0;
     const struct range_row second[] = {
-        {"attention.head_count_kv", &s->n_kv_heads, 1, s->n_heads, false},
-        {"attention.key_length", &s->head_dim_k, 1, MAX_HEAD_DIM, false},
-        {"attention.value_length", &s->head_dim_v, 1, MAX_HEAD_DIM, false},
+        {"attention.head_count_kv", &s->n_kv_heads, 0, MAX_HEADS, false},
+        {"attention.key_length", &s->head_dim_k, 0, MAX_HEAD_DIM, false},
+        {"attention.value_length", &s->head_dim_v, 0, MAX_HEAD_DIM, false},
     };
-    ERR_FORWARD(read_ranges(m, second, ARRAY_LEN(second), e));
-    ERR_IF(s->n_heads % s->n_kv_heads, e, ERR_INPUT,
-           "%s: key %s.attention.head_count_kv: %u heads do not divide into %u", m->file->path, s->arch, s->n_heads,
-           s->n_kv_heads);
+    ERR_FORWARD(bind_ranges(m, 0, second, ARRAY_LEN(second), e));
     m->rot = s->head_dim_k;
-    const struct range_row third[] = {{"rope.dimension_count", &m->rot, 2, s->head_dim_k, false}};
-    ERR_FORWARD(read_ranges(m, third, ARRAY_LEN(third), e));
-    ERR_IF(m->rot % 2, e, ERR_INPUT, "%s: key %s.rope.dimension_count: %u, expected an even number", m->file->path,
-           s->arch, m->rot);
+    m->head_dim_k_window = s->head_dim_k;
+    m->head_dim_v_window = s->head_dim_v;
+    const struct range_row third[] = {
+        {"rope.dimension_count", &m->rot, 0, MAX_HEAD_DIM, false},
+        {"attention.key_length_swa", &m->head_dim_k_window, 0, MAX_HEAD_DIM, false},
+        {"attention.value_length_swa", &m->head_dim_v_window, 0, MAX_HEAD_DIM, false},
+    };
+    ERR_FORWARD(bind_ranges(m, 0, third, ARRAY_LEN(third), e));
+    m->rot_window = m->rot;
+    const struct range_row fourth[] = {{"rope.dimension_count_swa", &m->rot_window, 0, MAX_HEAD_DIM, false}};
+    return bind_ranges(m, 0, fourth, ARRAY_LEN(fourth), e);
+}
+
+// Numbers that some architectures read. 0 means absent: writers put it for what a model does not use.
+static bool read_numbers(struct model *m, struct err *e) {
+    const struct {
+        unsigned key;
+        const char *name;
+        float *value;
+    } rows[] = {
+        {KEY_LOGIT_SCALE, "logit_scale", &m->logit_scale},
+        {KEY_RESIDUAL_SCALE, "residual_scale", &m->residual_scale},
+        {KEY_EMBED_SCALE, "embedding_scale", &m->embed_scale},
+        {KEY_ATTENTION_SCALE, "attention.scale", &m->attention_scale},
+        {KEY_CLAMP_QKV, "attention.clamp_kqv", &m->clamp_qkv},
+        {KEY_ALIBI, "attention.max_alibi_bias", &m->alibi},
+        {KEY_SOFTCAP, "final_logit_softcapping", &m->softcap},
+        {KEY_ATTENTION_SOFTCAP, "attn_logit_softcapping", &m->attention_softcap},
+        {KEY_TEMPER, "attention.temperature_scale", &m->temper_scale},
+        {KEY_EXPERT_SCALE, "expert_weights_scale", &m->expert_scale},
+        {KEY_VALUE_SCALE, "attention.value_scale", &m->value_scale},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        float v = 0;
+        if (m->arch->keys & rows[i].key)
+            ERR_FORWARD(bind_f32(m, rows[i].name, false, &v, e));
+        if (v != 0)
+            *rows[i].value = v;
+    }
     return true;
 }
 
-static bool read_floats(struct model *m, struct err *e) {
-    uint32_t n_experts = 0;
-    ERR_FORWARD(bind_f32(m, "attention.layer_norm_rms_epsilon", true, &m->eps, e));
-    ERR_IF(!(m->eps >= 0 && m->eps < 1), e, ERR_INPUT,
-           "%s: key %s.attention.layer_norm_rms_epsilon: %g, expected 0 to 1", m->file->path, m->arch->name,
-           (double)m->eps);
-    ERR_FORWARD(bind_u32(m, "expert_count", false, &n_experts, e));
-    ERR_IF(n_experts, e, ERR_INPUT, "%s: key %s.expert_count: %u: mixtures of experts cannot be run yet", m->file->path,
-           m->arch->name, n_experts);
-    m->embed_scale = m->arch->flags & ARCH_SCALE_EMBED ? num_sqrt((float)m->shape.n_embd) : 1.0f;
-    // Gemma 3 27B, told by its 62 layers, was trained with another scale than its head size; no key says so.
-    bool odd_scale = m->arch->flags & ARCH_SCALE_62 && m->shape.n_layers == 62;
-    m->attention_scale = 1.0f / num_sqrt((float)(odd_scale ? m->shape.n_embd / m->shape.n_heads : m->shape.head_dim_k));
-    if (m->arch->flags & ARCH_SOFTCAP)
-        return bind_f32(m, "final_logit_softcapping", false, &m->softcap, e);
+static bool read_eps(struct model *m, struct err *e) {
+    const char *key = m->norm == NORM_LAYER ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon";
+    ERR_FORWARD(bind_f32(m, key, true, &m->eps, e));
+    ERR_IF(!(m->eps >= 0 && m->eps < 1), e, ERR_INPUT, "%s: key %s.%s: %g, expected 0 to 1", m->file->path,
+           m->arch->name, key, (double)m->eps);
     return true;
 }
 
-// Which layers look back over a window only: an array in the file (nonzero: window), or every period-th layer does not.
+static bool read_experts(struct model *m, struct err *e) {
+    const struct range_row rows[] = {{"expert_count", &m->n_experts, 0, MAX_EXPERTS, false}};
+    m->expert_norm = m->arch->moe & MOE_NORMALIZE;
+    m->expert_gating = m->arch->gating ? m->arch->gating : GATING_SOFTMAX;
+    ERR_FORWARD(bind_ranges(m, 0, rows, ARRAY_LEN(rows), e));
+    if (m->arch->keys & KEY_EXPERT_NORM)
+        ERR_FORWARD(bind_bool(m, "expert_weights_norm", false, &m->expert_norm, e));
+    const struct range_row gating[] = {
+        {"expert_gating_func", &m->expert_gating, GATING_SOFTMAX, GATING_SQRT_SOFTPLUS, false}};
+    if (m->arch->keys & KEY_EXPERT_GATING)
+        ERR_FORWARD(bind_ranges(m, 0, gating, 1, e));
+    return true;
+}
+
+static bool read_numbers_of(struct model *m, struct err *e) {
+    const struct arch *a = m->arch;
+    m->embed_scale = a->embed_scale > 0            ? a->embed_scale
+                     : a->flags & ARCH_SCALE_EMBED ? num_sqrt((float)m->shape.n_embd)
+                                                   : 1.0f;
+    m->residual_scale = m->value_scale = m->expert_scale = 1;
+    m->logit_scale = a->logit_scale > 0 ? a->logit_scale : 1;
+    m->attention_softcap = a->attention_softcap;
+    m->alibi = a->alibi;
+    m->neox = a->rope == USE_ROPE_NEOX;
+    m->causal = !(a->flags & ARCH_NON_CAUSAL);
+    m->window = a->window;
+    m->norm = a->norm;
+    m->bare_qk_norm = a->qk & QK_NORM_BARE;
+    ERR_FORWARD(read_experts(m, e));
+    if (a->adjust)
+        ERR_FORWARD(a->adjust(m, e));
+    ERR_FORWARD(read_eps(m, e));
+    ERR_FORWARD(read_numbers(m, e));
+    if (a->flags & ARCH_DIVIDE_LOGITS)
+        m->logit_scale = 1 / m->logit_scale;
+    return true;
+}
+
+// Which layers look back over a window only: an array in the file (nonzero: window), or all but one of a period.
 static bool read_windows(struct model *m, struct err *e) {
-    uint32_t window = 0, period = m->arch->window_period;
-    struct gguf_value pattern = {0};
+    uint32_t window = m->window, period = m->arch->window_period;
+    bool may = m->arch->keys & (KEY_WINDOW | KEY_WINDOW_MUST), first = m->arch->flags & ARCH_WINDOW_SECOND;
     char key[128];
-    for (uint32_t i = 0; i < m->shape.n_layers; i++)
-        m->layers[i].rope = &m->rope;
-    if (!period)
+    if (!may || m->no_windows)
         return true;
-    ERR_FORWARD(bind_u32(m, "attention.sliding_window", false, &window, e));
-    if (!window)
-        return true;
+    const struct range_row rows[] = {
+        {"attention.sliding_window", &window, 0, MAX_CTX, m->arch->keys & KEY_WINDOW_MUST}};
+    ERR_FORWARD(bind_ranges(m, 0, rows, 1, e));
     bind_key(m, "attention.sliding_window_pattern", key);
     const struct gguf_value *v = gguf_find(m->file, key);
-    if (v && v->type == GGUF_ARRAY) {
-        pattern = *v;
-        ERR_IF(v->elem == GGUF_STR || v->elem == GGUF_ARRAY || v->count < m->shape.n_layers, e, ERR_INPUT,
-               "%s: key %s: expected %u numbers", m->file->path, key, m->shape.n_layers);
-    } else if (v) {
+    if (v && v->type != GGUF_ARRAY)
         ERR_FORWARD(gguf_get_u32(m->file, key, true, &period, e));
-    }
-    for (uint32_t i = 0; i < m->shape.n_layers; i++) {
-        bool windowed = pattern.data ? gguf_array_int(&pattern, i) != 0 : period == 0 || i % period < period - 1;
+    for (uint32_t i = 0; window && i < m->shape.n_layers; i++) {
+        uint32_t in_period = period ? i % period : 0,
+                 windowed = period == 0 || (first ? i % period != 0 : in_period < period - 1);
+        if (v && v->type == GGUF_ARRAY)
+            ERR_FORWARD(bind_u32_at(m, "attention.sliding_window_pattern", i, true, &windowed, e));
+        m->layers[i].windowed = windowed;
         m->layers[i].window = windowed ? window : 0;
-        m->layers[i].rope = windowed ? &m->rope_window : &m->rope;
     }
     return true;
 }
 
-static bool bind_layer(struct model *m, uint32_t i, struct err *e) {
-    struct model_layer *l = &m->layers[i];
-    const struct model_shape *s = &m->shape;
-    uint32_t q = s->n_heads * s->head_dim_k, k = s->n_kv_heads * s->head_dim_k, v = s->n_kv_heads * s->head_dim_v;
-    bool qk_norm = m->arch->flags & ARCH_QK_NORM, post = m->arch->flags & ARCH_POST_NORM;
-    const struct {
-        const char *name;
-        const float **out;
-        uint32_t len;
-        bool needed;
-    } vectors[] = {
-        {"blk.%.attn_norm", &l->attn_norm, s->n_embd, true},
-        {"blk.%.ffn_norm", &l->ffn_norm, s->n_embd, true},
-        {"blk.%.attn_q_norm", &l->q_norm, s->head_dim_k, qk_norm},
-        {"blk.%.attn_k_norm", &l->k_norm, s->head_dim_k, qk_norm},
-        {"blk.%.post_attention_norm", &l->attn_post_norm, s->n_embd, post},
-        {"blk.%.post_ffw_norm", &l->ffn_post_norm, s->n_embd, post},
-    };
-    const bool bias_o = m->arch->flags & ARCH_BIAS_O, bias_ffn = m->arch->flags & ARCH_BIAS_FFN;
-    const struct {
-        const char *name;
-        struct weight *out;
-        uint32_t rows, cols;
-        bool bias;
-    } matrices[] = {
-        {"blk.%.attn_q", &l->q, q, s->n_embd, true},
-        {"blk.%.attn_k", &l->k, k, s->n_embd, true},
-        {"blk.%.attn_v", &l->v, v, s->n_embd, true},
-        {"blk.%.attn_output", &l->o, s->n_embd, s->n_heads * s->head_dim_v, bias_o},
-        {"blk.%.ffn_gate", &l->gate, s->n_ff, s->n_embd, bias_ffn},
-        {"blk.%.ffn_up", &l->up, s->n_ff, s->n_embd, bias_ffn},
-        {"blk.%.ffn_down", &l->down, s->n_embd, s->n_ff, bias_ffn},
-    };
-    for (size_t j = 0; j < ARRAY_LEN(vectors); j++)
-        if (vectors[j].needed)
-            ERR_FORWARD(bind_vector(m, vectors[j].name, i, vectors[j].len, true, vectors[j].out, e));
-    for (size_t j = 0; j < ARRAY_LEN(matrices); j++)
-        ERR_FORWARD(bind_matrix(m, matrices[j].name, i, matrices[j].rows, matrices[j].cols, true, matrices[j].bias,
-                                matrices[j].out, e));
+static bool layer_has_rope(const struct model *m, uint32_t i, bool any_window, bool dense) {
+    switch (m->arch->rope_layers) {
+    case ROPE_WINDOWED:
+        return m->layers[i].windowed || !any_window;
+    case ROPE_WINDOWED_ONLY:
+        return m->layers[i].windowed;
+    case ROPE_WINDOWED_OR_DENSE:
+        return m->layers[i].windowed || dense;
+    case ROPE_NOT_LAST_OF_4:
+        return (i + 1) % 4 != 0;
+    case ROPE_NOT_FIRST_OF_4:
+        return i % 4 != 0;
+    default:
+        return true;
+    }
+}
+
+static bool read_rope_layers(struct model *m, struct err *e) {
+    bool any_window = false, finetuned = true;
+    uint32_t n_dense = 0;
+    for (uint32_t i = 0; i < m->shape.n_layers; i++)
+        any_window |= m->layers[i].windowed;
+    ERR_FORWARD(bind_u32(m, "leading_dense_block_count", false, &n_dense, e));
+    if (m->arch->rope_layers == ROPE_FINETUNED)
+        ERR_FORWARD(bind_bool(m, "rope.scaling.finetuned", false, &finetuned, e));
+    for (uint32_t i = 0; i < m->shape.n_layers; i++) {
+        uint32_t pattern = finetuned;
+        if (m->arch->rope_layers == ROPE_PATTERN)
+            ERR_FORWARD(bind_u32_at(m, "attention.rope_pattern", i, false, &pattern, e));
+        m->layers[i].rope = m->arch->rope != USE_ROPE_NONE && pattern &&
+                            (m->rope_everywhere || layer_has_rope(m, i, any_window, i < n_dense)) && !m->rope_nowhere;
+    }
     return true;
+}
+
+static bool bind_end_norm(struct model *m, const char *name, bool wanted, struct norm *n, struct err *e) {
+    *n = (struct norm){.there = wanted, .kind = m->norm, .eps = m->eps};
+    return !wanted || !name || m->arch->norms == NORMS_BARE || bind_norm(m, name, 0, m->shape.n_embd, true, n, e);
 }
 
 // The vocabulary's size is the embedding matrix's.
 static bool bind_ends(struct model *m, struct err *e) {
+    const struct model_shape *s = &m->shape;
+    const unsigned flags = m->arch->flags;
     const struct gguf_tensor *t = gguf_find_tensor(m->file, "token_embd.weight");
-    bool bias = m->arch->flags & ARCH_BIAS_HEAD;
     ERR_IF(t && (t->n_dims != 2 || t->dims[1] > MAX_CTX), e, ERR_INPUT,
-           "%s: tensor token_embd.weight: expected a matrix "
-           "with a row per token",
-           m->file->path);
+           "%s: tensor token_embd.weight: expected a matrix with a row per token", m->file->path);
     m->shape.n_vocab = t ? (uint32_t)t->dims[1] : 1;
-    ERR_FORWARD(bind_matrix(m, "token_embd", 0, m->shape.n_vocab, m->shape.n_embd, true, false, &m->embed, e));
-    ERR_FORWARD(bind_vector(m, "output_norm", 0, m->shape.n_embd, true, &m->output_norm, e));
-    ERR_FORWARD(bind_matrix(m, "output", 0, m->shape.n_vocab, m->shape.n_embd, false, bias, &m->head, e));
+    ERR_FORWARD(bind_matrix(m, "token_embd", 0, s->n_vocab, s->n_embd, BIND_MUST, &m->embed, e));
+    ERR_FORWARD(bind_matrix(m, "position_embd", 0, s->n_ctx, s->n_embd, flags & ARCH_POSITIONS ? BIND_MUST : 0,
+                            &m->positions, e));
+    ERR_FORWARD(bind_end_norm(m, flags & ARCH_BARE_EMBED_NORM ? NULL : "token_embd_norm", flags & ARCH_EMBED_NORM,
+                              &m->embed_norm, e));
+    ERR_FORWARD(bind_end_norm(m, "output_norm", true, &m->output_norm, e));
+    if (!(flags & ARCH_TIED))
+        ERR_FORWARD(bind_matrix(m, "output", 0, s->n_vocab, s->n_embd,
+                                (flags & ARCH_OWN_HEAD ? BIND_MUST : 0) | (flags & ARCH_BIAS_HEAD       ? BIND_BIAS_MUST
+                                                                           : flags & ARCH_MAY_BIAS_HEAD ? BIND_BIAS
+                                                                                                        : 0),
+                                &m->head, e));
     if (!m->head.data)
-        m->head = m->embed; // tied
+        m->head = m->embed;
+    return true;
+}
+
+static bool bind_layers(struct model *m, struct err *e) {
+    m->layers = bind_alloc(m, m->shape.n_layers * sizeof *m->layers, e);
+    if (!m->layers)
+        return false;
+    ERR_FORWARD(read_windows(m, e));
+    ERR_FORWARD(read_rope_layers(m, e));
+    for (uint32_t i = 0; i < m->shape.n_layers; i++)
+        ERR_FORWARD(m->arch->bind_layer ? m->arch->bind_layer(m, i, e) : layer_bind(m, i, e));
     return true;
 }
 
 static bool bind_all(struct model *m, struct err *e) {
     ERR_FORWARD(find_arch(m, e));
     ERR_FORWARD(read_shape(m, e));
-    ERR_FORWARD(read_floats(m, e));
+    ERR_FORWARD(read_numbers_of(m, e));
     ERR_FORWARD(bind_ends(m, e));
-    m->layers = arena_alloc(&m->arena, m->shape.n_layers, sizeof *m->layers);
-    if (!m->layers)
-        return err_memory(e, m->shape.n_layers * sizeof *m->layers, "layers");
-    ERR_FORWARD(read_windows(m, e));
-    for (uint32_t i = 0; i < m->shape.n_layers; i++)
-        ERR_FORWARD(bind_layer(m, i, e));
-    return rope_init(m, e);
+    ERR_FORWARD(rope_init(m, e));
+    ERR_FORWARD(bind_layers(m, e));
+    m->shape.n_slots = m->shape.n_layers * m->n_loops;
+    m->shape.causal = m->causal;
+    return model_measure(m, e);
 }
 
 bool model_open(struct model **out, const struct gguf *g, struct err *e) {
@@ -235,19 +295,14 @@ const struct model_shape *model_shape(const struct model *m) {
     return &m->shape;
 }
 
-struct model_kv model_kv(const struct model *m, uint32_t layer) {
-    const struct model_shape *s = &m->shape;
-    return (struct model_kv){s->n_kv_heads, s->head_dim_k, s->head_dim_v, false, m->layers[layer].window};
+struct model_kv model_kv(const struct model *m, uint32_t slot) {
+    return m->layers[slot % m->shape.n_layers].kv;
 }
 
-static uint32_t max_u32(uint32_t a, uint32_t b) {
-    return a > b ? a : b;
+size_t model_state_size(const struct model *m, uint32_t slot) {
+    return m->layers[slot % m->shape.n_layers].state_size;
 }
 
-struct backend_limits model_limits(const struct model *m) {
-    const struct model_shape *s = &m->shape;
-    return (struct backend_limits){
-        .max_cols = max_u32(max_u32(s->n_embd, s->n_ff), s->n_heads * s->head_dim_v),
-        .max_head_dim = max_u32(s->head_dim_k, s->head_dim_v),
-    };
+const struct model_needs *model_needs(const struct model *m) {
+    return &m->needs;
 }

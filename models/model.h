@@ -14,7 +14,9 @@ struct model;
 struct model_shape {
     const char *arch; // row name
     uint32_t n_layers, n_embd, n_heads, n_kv_heads, head_dim_k, head_dim_v, n_ff, n_vocab;
-    uint32_t n_ctx; // that the model was trained for
+    uint32_t n_ctx;   // that the model was trained for
+    uint32_t n_slots; // of state: layers, times their passes where a model runs them more than once
+    bool causal;      // else every token sees all of the prompt, which must come whole
 };
 
 // What a layer keeps of the past.
@@ -30,21 +32,28 @@ struct model_kv {
 bool model_open(struct model **out, const struct gguf *g, struct err *e);
 void model_close(struct model *m); // NULL is fine
 const struct model_shape *model_shape(const struct model *m);
-struct model_kv model_kv(const struct model *m, uint32_t layer);
+struct model_kv model_kv(const struct model *m, uint32_t slot); // slot < n_slots
+// Floats beside keys and values that a slot's convolutions and recurrences keep, each token overwriting them.
+size_t model_state_size(const struct model *m, uint32_t slot);
 
-// What a backend must reserve for this model.
-struct backend_limits model_limits(const struct model *m);
-// Floats of activation memory that a forward pass of `rows` tokens needs, and operations on its tape.
-size_t model_activations(const struct model *m, uint32_t rows);
-size_t model_tape_cap(const struct model *m);
+// What a forward pass of the most tokens takes: computed once, from a pass that is only written down.
+struct model_needs {
+    uint32_t max_rows;            // tokens of a batch
+    size_t tape_cap;              // operations
+    size_t activations;           // floats
+    struct backend_limits limits; // what a backend must reserve
+};
+const struct model_needs *model_needs(const struct model *m);
 
 // A batch of consecutive tokens of one timeline.
 struct model_batch {
     const int32_t *ids;        // [rows], each below n_vocab
-    uint32_t rows;             // 1..TAPE_MAX_ROWS
+    uint32_t rows;             // 1..max_rows
     uint32_t pos;              // of the first
-    const struct kv_layer *kv; // [n_layers]; receives positions pos .. pos + rows - 1
-    float *activations;        // model_activations(m, rows)
+    uint32_t n_ctx;            // that the timeline may grow to
+    const struct kv_layer *kv; // [n_slots]; receives positions pos .. pos + rows - 1
+    float *const *state;       // [n_slots] of model_state_size floats each
+    float *activations;        // model_needs(m)->activations
 };
 
 // Writes the forward pass of a batch up to the last norm onto the tape. Returns where its result will be:

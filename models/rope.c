@@ -9,7 +9,7 @@
 
 struct scaling {
     bool yarn;
-    float factor, attn_factor, ext_factor, beta_fast, beta_slow;
+    float factor, attn_factor, ext_factor, beta_fast, beta_slow, log_mul;
     uint32_t original_ctx;
 };
 
@@ -27,11 +27,16 @@ static bool read_scaling(const struct model *m, struct scaling *s, struct err *e
     ERR_FORWARD(bind_f32(m, "rope.scaling.yarn_ext_factor", false, &s->ext_factor, e));
     ERR_FORWARD(bind_f32(m, "rope.scaling.yarn_beta_fast", false, &s->beta_fast, e));
     ERR_FORWARD(bind_f32(m, "rope.scaling.yarn_beta_slow", false, &s->beta_slow, e));
+    if (m->arch->yarn_unit > 0)
+        ERR_FORWARD(bind_f32(m, "rope.scaling.yarn_log_multiplier", false, &s->log_mul, e));
+    s->log_mul *= m->arch->yarn_unit;
     s->yarn = type.len == 4 && memcmp(type.ptr, "yarn", 4) == 0;
     bool none = type.len == 4 && memcmp(type.ptr, "none", 4) == 0,
-         linear = type.len == 6 && memcmp(type.ptr, "linear", 6) == 0;
-    ERR_IF(!s->yarn && !none && !linear, e, ERR_INPUT, "%s: key %s: %.*s, expected none, linear or yarn", m->file->path,
-           key, (int)min_size(type.len, 40), type.ptr);
+         linear = type.len == 6 && memcmp(type.ptr, "linear", 6) == 0,
+         longrope = type.len == 8 && memcmp(type.ptr, "longrope", 8) == 0;
+    ERR_IF(!s->yarn && !none && !linear && !longrope, e, ERR_INPUT,
+           "%s: key %s: %.*s, expected none, linear, yarn or longrope", m->file->path, key, (int)min_size(type.len, 40),
+           type.ptr);
     if (none || s->factor == 0)
         s->factor = 1;
     ERR_IF(!(s->factor > 0 && s->factor < 1e6f), e, ERR_INPUT,
@@ -52,52 +57,100 @@ static double yarn_ramp(double i, double low, double high) {
     return y < 0 ? 0 : y > 1 ? 1 : y;
 }
 
+// How much longer queries and keys become: temperature of attention, as YaRN has it.
+static double yarn_scale(double factor, double weight) {
+    return factor <= 1 ? 1 : 0.1 * weight * num_log(factor) + 1;
+}
+
 static void apply_yarn(const struct model *m, const struct scaling *s, double base, struct rope *r) {
-    double low = floor(yarn_pair(m->rot, base, s->original_ctx, s->beta_fast));
-    double high = ceil(yarn_pair(m->rot, base, s->original_ctx, s->beta_slow));
+    double low = floor(yarn_pair(r->rot, base, s->original_ctx, s->beta_fast));
+    double high = ceil(yarn_pair(r->rot, base, s->original_ctx, s->beta_slow));
     low = low > 0 ? low : 0;
-    high = high < m->rot - 1 ? high : m->rot - 1;
-    double ext = s->ext_factor < 0 ? 1 : (double)s->ext_factor;
-    for (uint32_t i = 0; i < m->rot / 2; i++) {
+    high = high < r->rot - 1 ? high : r->rot - 1;
+    double ext = s->ext_factor < 0 ? 1 : (double)s->ext_factor, log_mul = (double)s->log_mul;
+    for (uint32_t i = 0; i < r->rot / 2; i++) {
         double mix = (1 - yarn_ramp(i, low, high)) * ext;
         r->theta[i] = r->theta[i] / s->factor * (1 - mix) + r->theta[i] * mix;
     }
-    r->scale = s->attn_factor * (float)(1 + 0.1 * num_log(s->factor));
+    double own = log_mul != 0 && m->arch->flags & ARCH_YARN_OWN_MUL ? log_mul : 1;
+    double scale = yarn_scale(s->factor, own) / (log_mul != 0 ? yarn_scale(s->factor, log_mul) : 1);
+    r->scale *= (float)scale;
 }
 
+// r->rot is set; divisors [rot / 2] or NULL.
 static bool init_one(struct model *m, struct rope *r, double base, const struct scaling *s, const float *divisors,
                      struct err *e) {
-    r->theta = arena_alloc(&m->arena, m->rot / 2, sizeof *r->theta);
+    if (!r->rot)
+        return true;
+    r->theta = bind_alloc(m, r->rot / 2 * sizeof *r->theta, e);
     if (!r->theta)
-        return err_memory(e, m->rot / 2 * sizeof *r->theta, "rope frequencies");
-    r->scale = 1;
-    for (uint32_t i = 0; i < m->rot / 2; i++)
-        r->theta[i] = num_pow(base, -2.0 * i / m->rot) / (divisors ? (double)divisors[i] : 1.0);
+        return false;
+    r->scale = s->attn_factor;
+    for (uint32_t i = 0; i < r->rot / 2; i++)
+        r->theta[i] = num_pow(base, -2.0 * i / r->rot) / (divisors ? (double)divisors[i] : 1.0);
     if (s->yarn)
         apply_yarn(m, s, base, r);
     else
-        for (uint32_t i = 0; i < m->rot / 2; i++)
+        for (uint32_t i = 0; i < r->rot / 2; i++)
             r->theta[i] /= (double)s->factor;
     return true;
 }
 
-static bool check_base(const struct model *m, const char *key, float base, struct err *e) {
-    ERR_IF(!(base > 1 && base < 1e12f), e, ERR_INPUT, "%s: key %s.%s: %g, expected more than 1", m->file->path,
-           m->arch->name, key, (double)base);
+static bool read_base(const struct model *m, const char *key, float *base, struct err *e) {
+    float v = 0;
+    ERR_FORWARD(bind_f32(m, key, false, &v, e));
+    *base = v != 0 ? v : *base;
+    ERR_IF(!(*base > 1 && *base < 1e12f), e, ERR_INPUT, "%s: key %s.%s: %g, expected more than 1", m->file->path,
+           m->arch->name, key, (double)*base);
     return true;
 }
 
+// The base grows with alpha, as NTK-aware scaling has it.
+static bool apply_alpha(const struct model *m, float *base, struct err *e) {
+    float alpha = 0;
+    if (!(m->arch->keys & KEY_ROPE_ALPHA))
+        return true;
+    ERR_FORWARD(bind_f32(m, "rope.scaling.alpha", false, &alpha, e));
+    uint32_t dim = m->shape.head_dim_k;
+    if (alpha > 0 && dim > 2)
+        *base = (float)((double)*base * num_pow(alpha, dim / (double)(dim - 2)));
+    return true;
+}
+
+// Divisors of the frequencies: one list, or one for short contexts and one for long.
+static bool bind_divisors(struct model *m, const float **plain, const float **stretched, struct err *e) {
+    const uint32_t n = m->rot / 2;
+    *plain = *stretched = NULL;
+    if (!(m->arch->flags & ARCH_ROPE_FREQS))
+        return true;
+    ERR_FORWARD(bind_floats(m, "rope_freqs", "weight", 0, n, false, plain, e));
+    if (*plain)
+        return true;
+    ERR_FORWARD(bind_floats(m, "rope_factors_long", "weight", 0, n, false, stretched, e));
+    return bind_floats(m, "rope_factors_short", "weight", 0, n, false, plain, e);
+}
+
 bool rope_init(struct model *m, struct err *e) {
-    struct scaling scaling, plain = {.factor = 1};
-    const float *divisors = NULL;
-    float base = 10000, base_window = 10000;
-    ERR_FORWARD(bind_f32(m, "rope.freq_base", false, &base, e));
-    ERR_FORWARD(bind_f32(m, "rope.freq_base_swa", false, &base_window, e));
-    ERR_FORWARD(check_base(m, "rope.freq_base", base, e));
-    ERR_FORWARD(check_base(m, "rope.freq_base_swa", base_window, e));
+    const bool windows = m->arch->keys & (KEY_WINDOW | KEY_WINDOW_MUST);
+    struct scaling scaling, none = {.factor = 1, .attn_factor = 1};
+    const float *divisors, *stretched;
+    float base = 10000;
+    if (m->arch->rope == USE_ROPE_NONE)
+        return true;
+    ERR_FORWARD(read_base(m, "rope.freq_base", &base, e));
+    ERR_FORWARD(apply_alpha(m, &base, e));
     ERR_FORWARD(read_scaling(m, &scaling, e));
-    if (m->arch->flags & ARCH_ROPE_FREQS)
-        ERR_FORWARD(bind_vector(m, "rope_freqs", 0, m->rot / 2, false, &divisors, e));
+    ERR_FORWARD(bind_divisors(m, &divisors, &stretched, e));
+    m->rope.rot = m->rope_long.rot = m->rot & ~1u;
+    m->rope_long.from_ctx = stretched ? scaling.original_ctx : UINT32_MAX;
     ERR_FORWARD(init_one(m, &m->rope, base, &scaling, divisors, e));
-    return init_one(m, &m->rope_window, base_window, &plain, NULL, e);
+    if (stretched)
+        ERR_FORWARD(init_one(m, &m->rope_long, base, &scaling, stretched, e));
+    if (!windows)
+        return true;
+    base = m->arch->window_rope_base > 0 ? m->arch->window_rope_base : base;
+    ERR_FORWARD(read_base(m, "rope.freq_base_swa", &base, e));
+    m->rope_window.rot = m->rot_window & ~1u;
+    bool unscaled = m->arch->flags & ARCH_WINDOW_UNSCALED;
+    return init_one(m, &m->rope_window, base, unscaled ? &none : &scaling, unscaled ? NULL : divisors, e);
 }

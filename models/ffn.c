@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+// The feed-forward network: activation(x W_up) W_down, or gated, activation(x W_gate) * (x W_up) W_down (Shazeer 2020).
+#include "models/ffn.h"
+
+// The inner width: what most of the tensors and the key say, so that the odd one out is the one that is named.
+static uint32_t inner_width(const struct model *m, const struct ffn_names *n, uint32_t layer) {
+    uint32_t up = bind_dim(m, n->up, layer, 1), down = bind_dim(m, n->down, layer, 0), said = m->shape.n_ff, best = 0;
+    struct err ignored;
+    bind_u32_at(m, "feed_forward_length", layer, false, &said, &ignored);
+    const uint32_t votes[] = {down, bind_dim(m, n->gate, layer, 1), up, m->arch->ffn == FFN_FUSED ? up / 2 : up, said};
+    for (size_t i = 0, most = 0; i < ARRAY_LEN(votes); i++) {
+        size_t count = 0;
+        for (size_t j = 0; j < ARRAY_LEN(votes); j++)
+            count += votes[j] == votes[i];
+        if (votes[i] && count > most) {
+            best = votes[i];
+            most = count;
+        }
+    }
+    return best;
+}
+
+bool ffn_bind_named(struct model *m, const struct ffn_names *n, uint32_t layer, bool required, struct ffn *f,
+                    struct err *e) {
+    const enum ffn_shape shape = m->arch->ffn;
+    const uint32_t n_embd = m->shape.n_embd, n_ff = inner_width(m, n, layer);
+    const unsigned bias = m->arch->flags & ARCH_BIAS_FFN && required ? BIND_BIAS_MUST
+                          : m->arch->flags & ARCH_NO_BIASES          ? 0
+                                                                     : BIND_BIAS;
+    const unsigned flags = (required ? BIND_MUST : 0u) | bias;
+    ERR_FORWARD(bind_matrix(m, n->down, layer, n_embd, n_ff, flags, &f->down, e));
+    if (!f->down.data)
+        return true;
+    // Some architectures come with both halves in one matrix or in two.
+    bool fused = shape == FFN_FUSED && bind_dim(m, n->up, layer, 1) == 2 * n_ff;
+    if (!fused) {
+        if (shape != FFN_PLAIN)
+            ERR_FORWARD(bind_matrix(m, n->gate, layer, n_ff, n_embd, flags | BIND_MUST, &f->gate, e));
+        return bind_matrix(m, n->up, layer, n_ff, n_embd, flags | BIND_MUST, &f->up, e);
+    }
+    struct weight both;
+    ERR_FORWARD(bind_matrix(m, n->up, layer, 2 * n_ff, n_embd, flags | BIND_MUST, &both, e));
+    f->gate = bind_rows(&both, 0, n_ff);
+    f->up = bind_rows(&both, n_ff, n_ff);
+    return true;
+}
+
+void ffn_emit_named(struct emitter *em, const struct ffn *f, const float *x, float *y) {
+    const uint32_t n_ff = f->up.rows;
+    float *up = emit_rows(em, n_ff), *gate = f->gate.data ? emit_rows(em, n_ff) : NULL;
+    if (gate)
+        tape_matmul2(em->t, x, &f->gate, gate, &f->up, up);
+    else
+        tape_matmul(em->t, x, &f->up, up);
+    tape_act(em->t, (struct tape_act){.activation = em->m->arch->activation,
+                                      .limit_kind = f->limit > 0 ? em->m->arch->limit : LIMIT_NONE,
+                                      .limit = f->limit,
+                                      .a = gate ? gate : up,
+                                      .b = gate ? up : NULL,
+                                      .y = up,
+                                      .groups = 1,
+                                      .len = n_ff,
+                                      .a_len = n_ff});
+    if (f->act_divisor)
+        tape_scale(em->t, (struct tape_scale){up, f->act_divisor, 1, n_ff, false, 1});
+    if (f->sub_norm.there)
+        emit_norm(em, &f->sub_norm, up, 1, n_ff, up);
+    tape_matmul(em->t, up, &f->down, y);
+}
+
+static const struct ffn_names names = {"blk.%.ffn_gate", "blk.%.ffn_up", "blk.%.ffn_down"};
+
+// Activations are divided by ffn_act.scales where the file has them (MPT).
+static bool bind_divisor(struct model *m, uint32_t layer, struct ffn *f, struct err *e) {
+    const float *scales;
+    ERR_FORWARD(bind_floats(m, "blk.%.ffn.act", "scales", layer, f->up.rows, false, &scales, e));
+    if (!scales)
+        return true;
+    float *inverse = bind_alloc(m, f->up.rows * sizeof *inverse, e);
+    for (uint32_t i = 0; inverse && i < f->up.rows; i++)
+        inverse[i] = 1.0f / scales[i];
+    f->act_divisor = inverse;
+    return inverse;
+}
+
+static bool ffn_bind(struct model *m, uint32_t layer, void **weights, struct err *e) {
+    struct ffn *f = *weights = bind_alloc(m, sizeof *f, e);
+    if (!f)
+        return false;
+    ERR_FORWARD(ffn_bind_named(m, &names, layer, true, f, e));
+    if (m->arch->keys & KEY_LIMITS)
+        ERR_FORWARD(bind_f32_at(m, "swiglu_clamp_shexp", layer, false, &f->limit, e));
+    ERR_FORWARD(bind_norm(m, "blk.%.ffn_sub_norm", layer, f->up.rows, false, &f->sub_norm, e));
+    return bind_divisor(m, layer, f, e);
+}
+
+static void ffn_emit(struct emitter *em, uint32_t layer, const void *weights, const float *x, float *y) {
+    (void)layer;
+    ffn_emit_named(em, weights, x, y);
+}
+
+const struct block block_ffn = {"feed-forward", ffn_bind, ffn_emit};

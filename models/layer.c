@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+// Layers: steps of the form x += scale * norm(blocks(norm(x))), and the frame that most decoders share: attention, or a
+// recurrence in its place, then a feed-forward or a mixture of experts.
+#include "models/model_impl.h"
+
+// Names of the norms before and behind attention and feed-forward; what begins with ? may be absent.
+static const struct {
+    const char *attn_in, *attn_out, *ffn_in, *ffn_out;
+    bool parallel;
+} schemes[] = {
+    [NORMS_PRE] = {"blk.%.attn_norm", NULL, "blk.%.ffn_norm", NULL, false},
+    [NORMS_PRE_POST] = {"blk.%.attn_norm", NULL, "blk.%.post_attention_norm", NULL, false},
+    [NORMS_PRE_OUT] = {"blk.%.attn_norm", NULL, "blk.%.attn_output_norm", NULL, false},
+    [NORMS_SANDWICH] = {"blk.%.attn_norm", "blk.%.post_attention_norm", "blk.%.ffn_norm", "blk.%.post_ffw_norm", false},
+    [NORMS_GROK] = {"blk.%.attn_norm", "blk.%.attn_output_norm", "blk.%.ffn_norm", "blk.%.layer_output_norm", false},
+    [NORMS_POST] = {NULL, "blk.%.post_attention_norm", NULL, "blk.%.post_ffw_norm", false},
+    [NORMS_PARALLEL] = {"blk.%.attn_norm", NULL, NULL, NULL, true},
+    [NORMS_PARALLEL_TWO] = {"blk.%.attn_norm", NULL, "blk.%.ffn_norm", NULL, true},
+    [NORMS_PARALLEL_FALCON] = {"blk.%.attn_norm", NULL, NULL, NULL, true},
+    [NORMS_STABLELM] = {"blk.%.attn_norm", NULL, "?blk.%.ffn_norm", NULL, false},
+    [NORMS_ONE] = {"blk.%.attn_norm", NULL, "blk.%.attn_norm", NULL, false},
+    [NORMS_BARE] = {NULL, NULL, NULL, NULL, false},
+};
+
+// A norm by its name in the table; without a name the norm without weights where the architecture has only those.
+static bool bind_named(struct model *m, uint32_t layer, const char *name, struct norm *out, struct err *e) {
+    bool may = name && name[0] == '?';
+    ERR_FORWARD(bind_norm(m, may ? name + 1 : name, layer, m->shape.n_embd, !may, out, e));
+    return true;
+}
+
+bool layer_add(struct model *m, uint32_t layer, const char *in, const char *out, const struct block *block,
+               struct err *e) {
+    struct model_layer *l = &m->layers[layer];
+    struct sub *s = &l->subs[l->n_subs++];
+    s->scale = m->residual_scale;
+    s->n_units = 1;
+    s->units[0].block = block;
+    ERR_FORWARD(bind_named(m, layer, in, &s->in, e));
+    ERR_FORWARD(bind_named(m, layer, out, &s->out, e));
+    if (m->arch->norms == NORMS_BARE)
+        s->in.there = true;
+    if (m->arch->post_eps > 0)
+        s->out.eps = m->arch->post_eps;
+    return block->bind(m, layer, &s->units[0].weights, e);
+}
+
+static const struct block *mixer_of(const struct model *m, uint32_t layer) {
+    const struct arch *a = m->arch;
+    if (a->recurrent && a->is_recurrent(m, layer))
+        return a->recurrent;
+    return a->attention ? a->attention : &block_attention;
+}
+
+// A layer has experts when their router is there, or when nothing else is that could be a feed-forward.
+static const struct block *ffn_of(const struct model *m, uint32_t layer) {
+    bool routed = bind_has(m, "blk.%.ffn_gate_inp", layer), dense = bind_has(m, "blk.%.ffn_up", layer);
+    const struct block *experts = m->arch->experts ? m->arch->experts : &block_experts;
+    return m->n_experts && (routed || !dense) ? experts : &block_ffn;
+}
+
+// The first of two parallel steps may have a norm of its own where the file has it; the second then reads the usual
+// one.
+static bool bind_falcon(struct model *m, struct model_layer *l, uint32_t layer, struct err *e) {
+    struct norm second;
+    ERR_FORWARD(bind_norm(m, "blk.%.attn_norm_2", layer, m->shape.n_embd, false, &second, e));
+    if (second.there) {
+        l->subs[1].in = l->subs[0].in;
+        l->subs[0].in = second;
+    }
+    return true;
+}
+
+bool layer_bind(struct model *m, uint32_t layer, struct err *e) {
+    struct model_layer *l = &m->layers[layer];
+    const enum norms n = m->arch->norms;
+    ERR_FORWARD(layer_add(m, layer, schemes[n].attn_in, schemes[n].attn_out, mixer_of(m, layer), e));
+    ERR_FORWARD(layer_add(m, layer, schemes[n].ffn_in, schemes[n].ffn_out, ffn_of(m, layer), e));
+    l->subs[1].same_input = schemes[n].parallel || (n == NORMS_STABLELM && !l->subs[1].in.there);
+    return n != NORMS_PARALLEL_FALCON || bind_falcon(m, l, layer, e);
+}
+
+// y = the sum of the step's blocks for the input h.
+static void emit_units(struct emitter *em, uint32_t layer, const struct sub *s, const float *h, float *y) {
+    const size_t mark = em->used, n_embd = em->m->shape.n_embd;
+    for (uint32_t i = 0; i < s->n_units; i++) {
+        float *out = i ? emit_rows(em, n_embd) : y;
+        s->units[i].block->emit(em, layer, s->units[i].weights, h, out);
+        if (i)
+            tape_add(em->t, (struct tape_add){out, y, (uint32_t)n_embd, 1, false});
+        em->used = mark;
+    }
+}
+
+void emit_layer(struct emitter *em, uint32_t layer, float *x) {
+    const struct model_layer *l = &em->m->layers[layer];
+    const uint32_t n_embd = em->m->shape.n_embd;
+    const size_t mark = em->used;
+    float *h = emit_rows(em, n_embd), *own = emit_rows(em, n_embd), *out[MAX_SUBS];
+    const float *input = x;
+    for (uint32_t i = 0; i < l->n_subs; i++)
+        out[i] = emit_rows(em, n_embd);
+    em->router_logits = NULL;
+    if (l->early_router.data) {
+        float *logits = emit_rows(em, l->early_router.rows);
+        tape_matmul(em->t, x, &l->early_router, logits);
+        em->router_logits = logits;
+    }
+    for (uint32_t i = 0, first = 0; i < l->n_subs; i++) {
+        const struct sub *s = &l->subs[i];
+        if (s->same_input && s->in.there)
+            input = emit_normed(em, &s->in, x, own);
+        else if (!s->same_input)
+            input = emit_normed(em, &s->in, x, h);
+        emit_units(em, layer, s, input, out[i]);
+        if (s->out.there)
+            emit_norm(em, &s->out, out[i], 1, n_embd, out[i]);
+        if (i + 1 < l->n_subs && l->subs[i + 1].same_input)
+            continue; // added when all that read this x have done so
+        for (; first <= i; first++)
+            if (!l->subs[first].late)
+                tape_add(em->t, (struct tape_add){out[first], x, n_embd, l->subs[first].scale, false});
+    }
+    for (uint32_t i = 0; i < l->n_subs; i++)
+        if (l->subs[i].late)
+            tape_add(em->t, (struct tape_add){out[i], x, n_embd, l->subs[i].scale, false});
+    if (l->skip_scale) {
+        tape_copy(em->t, (struct tape_copy){em->embedding, h, 1, n_embd, n_embd, 0, n_embd, 0});
+        tape_scale(em->t, (struct tape_scale){h, l->skip_scale, 1, n_embd, true, 1});
+        tape_add(em->t, (struct tape_add){h, x, n_embd, 1, false});
+    }
+    if (l->out_scale)
+        tape_scale(em->t, (struct tape_scale){x, l->out_scale, 1, n_embd, true, 1});
+    em->used = mark;
+}

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+// What a row of archs.h cannot say in its fields: functions that it names.
+#pragma once
+
+#include "models/model_impl.h"
+
+typedef bool quirk_adjust(struct model *m, struct err *e);
+quirk_adjust adjust_baichuan, adjust_exaone4, adjust_gemma2, adjust_gemma3, adjust_sections, adjust_hunyuan,
+    adjust_minicpm, adjust_mistral3, adjust_nanbeige, adjust_cohere2moe, adjust_grok, adjust_llama4,
+    adjust_smallthinker;
+
+typedef bool quirk_layer(struct model *m, uint32_t layer, struct err *e);
+quirk_layer deci_layer, gptneox_layer, arctic_layer, talkie_layer;
+
+extern const struct block block_activation;
