@@ -65,6 +65,24 @@ void buf_printf(struct buf *b, const char *format, ...) {
     va_end(args);
 }
 
+static void append_decimal(struct buf *b, bool negative, uint64_t n) {
+    char digits[21], *at = digits + sizeof digits;
+    do
+        *--at = (char)('0' + n % 10);
+    while (n /= 10);
+    if (negative)
+        *--at = '-';
+    buf_append(b, at, (size_t)(digits + sizeof digits - at));
+}
+
+void buf_int(struct buf *b, int64_t n) {
+    append_decimal(b, n < 0, n < 0 ? 0 - (uint64_t)n : (uint64_t)n);
+}
+
+void buf_uint(struct buf *b, uint64_t n) {
+    append_decimal(b, false, n);
+}
+
 void buf_free(struct buf *b) {
     free(b->ptr);
     *b = (struct buf){0};

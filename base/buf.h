@@ -18,6 +18,8 @@ void buf_append(struct buf *b, const void *bytes, size_t n);
 void buf_str(struct buf *b, const char *text); // text is terminated
 void buf_char(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *format, ...) PRINTF_LIKE(2, 3);
+void buf_int(struct buf *b, int64_t n); // in decimal
+void buf_uint(struct buf *b, uint64_t n);
 void buf_free(struct buf *b);
 
 struct ids {

@@ -510,12 +510,12 @@ void json_str(struct json_writer *w, struct str text) {
 
 void json_int(struct json_writer *w, int64_t n) {
     separate(w);
-    buf_printf(w->out, "%" PRId64, n);
+    buf_int(w->out, n);
 }
 
 void json_uint(struct json_writer *w, uint64_t n) {
     separate(w);
-    buf_printf(w->out, "%" PRIu64, n);
+    buf_uint(w->out, n);
 }
 
 void json_float(struct json_writer *w, double d) {

@@ -46,8 +46,11 @@ static bool decode(struct job *j, const struct ids *ids, struct buf *text, struc
 static bool encode_whole(struct job *j, struct err *e) {
     struct ids ids = {0};
     bool ok = encode(j, (struct str){j->input.ptr, j->input.len}, &ids, e);
-    for (size_t i = 0; ok && i < ids.len; i++)
-        buf_printf(&j->output, "%s%d", i ? " " : "", ids.ptr[i]);
+    for (size_t i = 0; ok && i < ids.len; i++) {
+        if (i)
+            buf_char(&j->output, ' ');
+        buf_int(&j->output, ids.ptr[i]);
+    }
     buf_char(&j->output, '\n');
     ids_free(&ids);
     return ok;

@@ -3,17 +3,24 @@
 // format's own file turns the floats of one block into its bytes.
 #include <math.h>
 
-#include "quant/blocks.h"
+#include "quant/lanes.h"
+#include "quant/search.h"
 
 // An element that the statistics never saw still counts a little, so that it is not encoded as anything at all.
 #define LEAST_WEIGHT 1e-5f
+#define LEAST_SUM 1e-30f // of weights; below it they say nothing
 
 bool quant_can_encode(const struct quant_format *f) {
     return f->write_float || f->encode;
 }
 
 static bool check(const struct quant_format *f, const float *x, size_t n, size_t *bad) {
-    for (*bad = 0; *bad < n; ++*bad)
+    const vec4 largest = vec4_all(f->largest);
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4)
+        if (!vec4_all_true(vec4_abs(vec4_load(x + i)) <= largest))
+            break;
+    for (*bad = i; *bad < n; ++*bad)
         if (!(fabsf(x[*bad]) <= f->largest))
             return false;
     return true;
@@ -21,14 +28,18 @@ static bool check(const struct quant_format *f, const float *x, size_t n, size_t
 
 // Makes the weights 1 on average; false when that cannot be.
 static bool normalize(float *w, size_t n) {
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += w[i] > 0 ? (double)w[i] : 0;
-    if (!(sum > 0 && sum < INFINITY))
+    const vec4 zero = {0}, least = vec4_all(LEAST_WEIGHT);
+    vec4 sum = {0};
+    for (size_t i = 0; i < n; i += 4) {
+        vec4 v = vec4_load(w + i);
+        sum += vec4_choose(v > zero, v, zero);
+    }
+    const float total = vec4_sum(sum);
+    if (!(total > LEAST_SUM && total < INFINITY))
         return false;
-    for (size_t i = 0; i < n; i++) {
-        w[i] = (float)((double)w[i] * (double)n / sum);
-        w[i] = w[i] > LEAST_WEIGHT ? w[i] : LEAST_WEIGHT;
+    for (size_t i = 0; i < n; i += 4) {
+        vec4 v = vec4_load(w + i) * ((float)n / total);
+        vec4_store(w + i, vec4_choose(v > least, v, least));
     }
     return true;
 }
@@ -36,12 +47,18 @@ static bool normalize(float *w, size_t n) {
 // Without statistics large elements are taken to matter more: cutting them off for the sake of many small ones costs
 // models more than the plain error tells. A format of one bit has nothing to choose but one size for all.
 static void weigh_by_size(const struct quant_format *f, const float *x, float *w) {
-    double square = 0;
-    for (size_t i = 0; i < f->block_len; i++)
-        square += (double)x[i] * (double)x[i];
-    square /= (double)f->block_len;
-    for (size_t i = 0; i < f->block_len; i++)
-        w[i] = square > 0 && f->index != QUANT_q1_0 ? (float)sqrt(1 + (double)x[i] * (double)x[i] / square) : 1.0f;
+    const float top = fabsf(search_largest(x, f->block_len)), inverse = lanes_inverse(top);
+    vec4 square = {0};
+    for (size_t i = 0; i < f->block_len; i += 4) {
+        vec4 v = vec4_load(x + i) * inverse;
+        square += v * v;
+    }
+    const float sum = vec4_sum(square);
+    const bool equal = !(sum > 0) || f->index == QUANT_q1_0;
+    for (size_t i = 0; i < f->block_len; i += 4) {
+        vec4 v = vec4_load(x + i) * inverse;
+        vec4_store(w + i, equal ? vec4_all(1) : vec4_sqrt(1 + v * v * ((float)f->block_len / sum)));
+    }
 }
 
 static void prepare_weights(const struct quant_format *f, const float *importance, const float *x, float *w) {

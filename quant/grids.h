@@ -18,16 +18,23 @@ static inline int grid_nonlinear_code(int8_t level) {
     return code;
 }
 
+// The code of one of the levels of grid_e2m1.
+static inline int grid_e2m1_code(int level) {
+    static const uint8_t codes[13] = {0, 1, 2, 3, 4, 0, 5, 0, 6, 0, 0, 0, 7};
+    return level < 0 ? 8 | codes[-level] : codes[level];
+}
+
 extern const uint8_t grid_values_iq2[4];
 extern const uint8_t grid_values_iq3_xxs[8];
 extern const uint8_t grid_values_iq3_s[8];
 
-extern const uint16_t grid_iq2_xxs[256];
-extern const uint16_t grid_iq2_xs[512];
-extern const uint16_t grid_iq2_s[1024];
-extern const uint16_t grid_iq3_xxs[256];
-extern const uint16_t grid_iq3_s[512];
-extern const uint16_t grid_iq1[2048]; // index - 1 is the value
+// One point longer than they are: vector code reads two at a time.
+extern const uint16_t grid_iq2_xxs[256 + 1];
+extern const uint16_t grid_iq2_xs[512 + 1];
+extern const uint16_t grid_iq2_s[1024 + 1];
+extern const uint16_t grid_iq3_xxs[256 + 1];
+extern const uint16_t grid_iq3_s[512 + 1];
+extern const uint16_t grid_iq1[2048 + 1]; // index - 1 is the value
 
 // Formats that store seven signs of a group of eight: the eighth makes the number of negative values even.
 static inline unsigned grid_signs(unsigned seven) {

@@ -21,7 +21,7 @@ void quant_read_iq4_nl(const void *block, struct quant_block32 *out) {
 
 void quant_encode_iq4_nl(const float *x, const float *weights, void *block) {
     static const struct search_levels levels = {.lo = -127, .hi = 113, .uneven = grid_nonlinear};
-    static const struct search_effort effort = {16, 0.75f, 1.5f};
+    static const struct search_effort effort = {16, 0.75f, 1.5f, 3};
     struct block_iq4_nl *b = block;
     int8_t level[32];
     b->d = search_half_scale(&levels, &effort, x, weights, 32, level);

@@ -30,7 +30,7 @@ void quant_read_iq4_xs(const void *block, struct quant_block256 *out) {
 void quant_encode_iq4_xs(const float *x, const float *weights, void *block) {
     static const struct search_block search = {
         .levels = {.lo = -127, .hi = 113, .uneven = grid_nonlinear},
-        .effort = {16, 0.75f, 1.5f},
+        .effort = {16, 0.75f, 1.5f, 3},
         .sub_len = 32,
         .least = -32,
         .most = 31,

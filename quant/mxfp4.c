@@ -31,38 +31,33 @@ void quant_read_mxfp4(const void *block, struct quant_block32 *out) {
     }
 }
 
-// The code of one of the levels of grid_e2m1.
-static int code_of(int level) {
-    int code = 0;
-    while (grid_e2m1[code] != level)
-        code++;
-    return code;
+// The exponent of the number; that of the smallest normal number for what is below it.
+static int exponent_of(float x) {
+    int biased = (int)(num_bits(x) >> 23 & 255);
+    return biased > 0 ? biased - 127 : -126;
 }
 
 // Four exponents: at the largest, level 12 is beyond the largest element, and the levels of a larger one would all be
-// among its own.
+// among its own. The arithmetic is done near 1, so that errors of the largest and smallest numbers have squares.
 void quant_encode_mxfp4(const float *x, const float *weights, void *block) {
+    static const float scale[8] = {0x1p-5f, 0x1p-4f, 0x1p-3f, 0x1p-2f, 0x1p-5f, 0x1p-4f, 0x1p-3f, 0x1p-2f};
     struct block_mxfp4 *b = block;
-    float top = 0, unit[32], least = INFINITY;
-    int8_t level[32] = {0};
+    float unit[32], error[8], least = INFINITY;
+    int8_t level[32];
+    const int exponent = exponent_of(search_largest(x, 32));
+    const float one = ldexpf(1, -exponent);
     for (int i = 0; i < 32; i++)
-        top = fabsf(x[i]) > top ? fabsf(x[i]) : top;
-    int exponent = top > 0 ? ilogbf(top) : -200;
-    // The arithmetic is done near 1, so that errors of the largest and smallest numbers have squares.
-    for (int i = 0; i < 32; i++)
-        unit[i] = ldexpf(x[i], -exponent);
+        unit[i] = x[i] * one;
+    search_errors(&search_e2m1, unit, weights, 32, scale, error);
     b->e = 0;
-    for (int step = -5; step <= -2; step++) {
-        int e = exponent + step + 128;
-        if (e < 0 || e > LARGEST_E)
-            continue;
-        struct search_fit f = search_nearest(&search_e2m1, unit, weights, 32, ldexpf(1, step), NULL);
-        if (f.error < least) {
-            least = f.error;
+    for (int k = 0; k < 4; k++) {
+        int e = exponent + k - 5 + 128;
+        if (e >= 0 && e <= LARGEST_E && error[k] < least) {
+            least = error[k];
             b->e = (uint8_t)e;
         }
     }
     search_nearest(&search_e2m1, unit, weights, 32, ldexpf(1, b->e - 128 - exponent), level);
     for (int i = 0; i < 16; i++)
-        b->qs[i] = (uint8_t)(code_of(level[i]) | code_of(level[i + 16]) << 4);
+        b->qs[i] = (uint8_t)(grid_e2m1_code(level[i]) | grid_e2m1_code(level[i + 16]) << 4);
 }

@@ -36,28 +36,26 @@ void quant_read_nvfp4(const void *block, struct quant_block16 *out) {
     }
 }
 
-// The code of one of the levels of grid_e2m1.
-static int code_of(int level) {
-    int code = 0;
-    while (grid_e2m1[code] != level)
-        code++;
-    return code;
-}
+#define TRIED 24 // scales
 
 // The first scale that reaches the largest element with level 12, then the ones around it, as they are few.
 static uint8_t best_scale(const float *x, const float *w) {
-    float top = 0, least = INFINITY;
-    for (int i = 0; i < 16; i++)
-        top = fabsf(x[i]) > top ? fabsf(x[i]) : top;
-    int full = 0, best = 0;
-    while (full < LARGEST_D && half_scale((uint8_t)full) * 12 < top)
-        full++;
-    for (int d = full - 14 > 0 ? full - 14 : 0; d <= full + 6 && d <= LARGEST_D; d++) {
-        float e = search_nearest(&search_e2m1, x, w, 16, half_scale((uint8_t)d), NULL).error;
-        if (e < least) {
-            least = e;
-            best = d;
-        }
+    const float top = fabsf(search_largest(x, 16));
+    float least = INFINITY;
+    int first = 0, best = 0;
+    for (int step = 64; step; step /= 2)
+        first += first + step <= LARGEST_D && half_scale((uint8_t)(first + step - 1)) * 12 < top ? step : 0;
+    first = first > TRIED * 2 / 3 ? first - TRIED * 2 / 3 : 0;
+    for (int d = first; d < first + TRIED; d += 8) {
+        float scale[8], error[8];
+        for (int j = 0; j < 8; j++)
+            scale[j] = half_scale((uint8_t)(d + j <= LARGEST_D ? d + j : LARGEST_D));
+        search_errors(&search_e2m1, x, w, 16, scale, error);
+        for (int j = 0; j < 8; j++)
+            if (error[j] < least && d + j <= LARGEST_D) {
+                least = error[j];
+                best = d + j;
+            }
     }
     return (uint8_t)best;
 }
@@ -69,6 +67,6 @@ void quant_encode_nvfp4(const float *x, const float *weights, void *block) {
         b->d[r] = best_scale(x + 16 * r, weights + 16 * r);
         search_nearest(&search_e2m1, x + 16 * r, weights + 16 * r, 16, half_scale(b->d[r]), level);
         for (int i = 0; i < 8; i++)
-            b->qs[8 * r + i] = (uint8_t)(code_of(level[i]) | code_of(level[i + 8]) << 4);
+            b->qs[8 * r + i] = (uint8_t)(grid_e2m1_code(level[i]) | grid_e2m1_code(level[i + 8]) << 4);
     }
 }

@@ -20,7 +20,7 @@ void quant_read_q2_0(const void *block, struct quant_block32 *out) {
 
 void quant_encode_q2_0(const float *x, const float *weights, void *block) {
     static const struct search_levels levels = {.lo = -1, .hi = 2};
-    static const struct search_effort effort = {32, 0.5f, 3.0f};
+    static const struct search_effort effort = {24, 0.5f, 3.0f, 3};
     struct block_q2_0 *b = block;
     int8_t q[64];
     b->d = search_half_scale(&levels, &effort, x, weights, 64, q);

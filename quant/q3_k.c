@@ -28,7 +28,7 @@ void quant_read_q3_k(const void *block, struct quant_block256 *out) {
 
 void quant_encode_q3_k(const float *x, const float *weights, void *block) {
     static const struct search_block search = {
-        .levels = {.lo = -4, .hi = 3}, .effort = {12, 0.7f, 1.9f}, .sub_len = 16, .least = -32, .most = 31};
+        .levels = {.lo = -4, .hi = 3}, .effort = {16, 0.7f, 1.9f, 3}, .sub_len = 16, .least = -32, .most = 31};
     struct block_q3_k *b = block;
     int8_t scale[16], level[256];
     memset(b, 0, sizeof *b);

@@ -20,7 +20,7 @@ void quant_read_q4_0(const void *block, struct quant_block32 *out) {
 
 void quant_encode_q4_0(const float *x, const float *weights, void *block) {
     static const struct search_levels levels = {.lo = -8, .hi = 7};
-    static const struct search_effort effort = {16, 0.8f, 1.5f};
+    static const struct search_effort effort = {16, 0.8f, 1.5f, 3};
     struct block_q4_0 *b = block;
     int8_t q[32];
     b->d = search_half_scale(&levels, &effort, x, weights, 32, q);

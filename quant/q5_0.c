@@ -21,7 +21,7 @@ void quant_read_q5_0(const void *block, struct quant_block32 *out) {
 
 void quant_encode_q5_0(const float *x, const float *weights, void *block) {
     static const struct search_levels levels = {.lo = -16, .hi = 15};
-    static const struct search_effort effort = {16, 0.9f, 1.3f};
+    static const struct search_effort effort = {16, 0.9f, 1.3f, 3};
     struct block_q5_0 *b = block;
     int8_t q[32];
     b->d = search_half_scale(&levels, &effort, x, weights, 32, q);

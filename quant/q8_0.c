@@ -18,7 +18,7 @@ void quant_read_q8_0(const void *block, struct quant_block32 *out) {
 
 void quant_encode_q8_0(const float *x, const float *weights, void *block) {
     static const struct search_levels levels = {.lo = -127, .hi = 127};
-    static const struct search_effort effort = {8, 1.0f, 1.04f};
+    static const struct search_effort effort = {8, 1.0f, 1.04f, 1};
     struct block_q8_0 *b = block;
     b->d = search_half_scale(&levels, &effort, x, weights, 32, b->qs);
 }

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Searching one scale for elements that share it, and the integer scales of sub-blocks with the scale of these.
+// Searching one scale for elements that share it.
 //
-// For given codes the best scale is a quotient of two sums, for a given scale the best codes are the nearest ones, so
-// the two are improved in turn from several starts; the error has many local minima, and the starts decide.
+// For given codes the best scale is a quotient of two sums, for a given scale the best codes are the nearest ones. Many
+// scales are tried first, side by side in the lanes of vectors; the best of them is improved in turn with its codes.
 #include "quant/search.h"
 
 #include <math.h>
-#include <stdlib.h>
 
-#include "quant/vec4.h"
+#include "quant/lanes.h"
 
 uint16_t search_half(float x) {
     x = x > HALF_MAX ? HALF_MAX : x < -HALF_MAX ? -HALF_MAX : x;
@@ -16,13 +15,33 @@ uint16_t search_half(float x) {
 }
 
 static const int8_t e2m1[16] = {-12, -8, -6, -4, -3, -2, -1, 0, 0, 1, 2, 3, 4, 6, 8, 12};
-const struct search_levels search_e2m1 = {.lo = -12, .hi = 12, .uneven = e2m1};
+const struct search_levels search_e2m1 = {.lo = -12, .hi = 12, .uneven = e2m1, .e2m1 = true};
 
 bool search_is_constant(const float *x, size_t n) {
     for (size_t i = 1; i < n; i++)
         if (x[i] != x[0])
             return false;
     return true;
+}
+
+float search_largest(const float *x, size_t n) {
+    vec4 lo = vec4_load(x), hi = lo;
+    for (size_t i = 4; i < n; i += 4) {
+        lo = vec4_min(lo, vec4_load(x + i));
+        hi = vec4_max(hi, vec4_load(x + i));
+    }
+    const float top = vec4_largest(hi), bottom = -vec4_largest(-lo);
+    return top >= -bottom ? top : bottom;
+}
+
+// The error of zeros.
+static float power_of(const float *x, const float *w, size_t n) {
+    vec4 sum = {0};
+    for (size_t i = 0; i < n; i += 4) {
+        vec4 v = vec4_load(x + i);
+        sum += vec4_load(w + i) * v * v;
+    }
+    return vec4_sum(sum);
 }
 
 uint16_t search_product(float size, int most_k, int most_l, const int8_t *uneven, bool above, int *k, int *l) {
@@ -46,7 +65,7 @@ uint16_t search_product(float size, int most_k, int most_l, const int8_t *uneven
     return best;
 }
 
-static vec4 round_uneven(const int8_t level[16], vec4 v) {
+static inline vec4 round_uneven(const int8_t level[16], vec4 v) {
     vec4 out = vec4_all((float)level[0]);
     for (int k = 1; k < 16; k++) {
         const float middle = (float)(level[k - 1] + level[k]) * 0.5f, gap = (float)(level[k] - level[k - 1]);
@@ -55,33 +74,127 @@ static vec4 round_uneven(const int8_t level[16], vec4 v) {
     return out;
 }
 
-// The level nearest to each number.
-static vec4 round_to(const struct search_levels *l, vec4 v) {
-    if (l->uneven)
-        return round_uneven(l->uneven, v);
-    return vec4_round(vec4_clamp(v, vec4_all((float)l->lo), vec4_all((float)l->hi)));
+// The halves of E2M1: integers below 2, and above it two significant bits, by Veltkamp's splitting.
+static inline vec4 round_e2m1(vec4 v) {
+    vec4 a = vec4_min(vec4_abs(v), vec4_all(12)), wide = a * (0x1p22f + 1);
+    vec4 r = vec4_choose(a < 2, vec4_round(a), wide - (wide - a));
+    return (vec4)((vec4_mask)r | ((vec4_mask)v & INT32_MIN));
 }
 
-struct search_fit search_nearest(const struct search_levels *l, const float *x, const float *w, size_t n, float scale,
-                                 int8_t *level) {
+// How levels lie: what the loops below are made for.
+enum spacing { EVEN, UNEVEN, E2M1 };
+
+static enum spacing spacing_of(const struct search_levels *l) {
+    return l->e2m1 ? E2M1 : l->uneven ? UNEVEN : EVEN;
+}
+
+// The level nearest to each number.
+static inline vec4 round_to(const struct search_levels *l, enum spacing s, vec4 v) {
+    if (s == E2M1)
+        return round_e2m1(v);
+    if (s == UNEVEN)
+        return round_uneven(l->uneven, v);
+    return vec4_round(vec4_min(vec4_max(v, vec4_all((float)l->lo)), vec4_all((float)l->hi)));
+}
+
+static inline struct search_fit nearest(const struct search_levels *l, enum spacing s, const float *x, const float *w,
+                                        size_t n, float scale, int8_t *level) {
     vec4 error = {0}, slope = {0}, square = {0};
-    const float inverse = fabsf(scale) > 0x1p-100f ? 1.0f / scale : 0.0f;
+    const float inverse = lanes_inverse(scale);
     for (size_t i = 0; i < n; i += 4) {
-        vec4 at = vec4_load(x + i), weight = vec4_load(w + i), r = round_to(l, at * inverse);
+        vec4 at = vec4_load(x + i), weight = vec4_load(w + i), r = round_to(l, s, at * inverse);
         vec4 miss = at - scale * r, weighted = weight * r;
         error += weight * miss * miss;
         slope += weighted * miss;
         square += weighted * r;
-        for (size_t j = 0; level && j < 4; j++)
-            level[i + j] = (int8_t)r[j];
+        if (level)
+            lanes_store_i8(level + i, r);
     }
     return (struct search_fit){vec4_sum(error), vec4_sum(slope), vec4_sum(square)};
 }
 
+struct search_fit search_nearest(const struct search_levels *l, const float *x, const float *w, size_t n, float scale,
+                                 int8_t *level) {
+    switch (spacing_of(l)) {
+    case E2M1:
+        return nearest(l, E2M1, x, w, n, scale, level);
+    case UNEVEN:
+        return nearest(l, UNEVEN, x, w, n, scale, level);
+    default:
+        return nearest(l, EVEN, x, w, n, scale, level);
+    }
+}
+
+static inline void errors(const struct search_levels *l, enum spacing s, const float *x, const float *w, size_t n,
+                          const float scale[LANES], float error[LANES]) {
+    vec4 d[2] = {vec4_load(scale), vec4_load(scale + 4)}, inverse[2], sum[2] = {{0}};
+    float inverses[LANES];
+    for (int j = 0; j < LANES; j++)
+        inverses[j] = lanes_inverse(scale[j]);
+    for (int u = 0; u < 2; u++)
+        inverse[u] = vec4_load(inverses + 4 * u);
+    for (size_t i = 0; i < n; i++) {
+        vec4 at = vec4_all(x[i]), weight = vec4_all(w[i]);
+        for (int u = 0; u < 2; u++) {
+            vec4 miss = at - d[u] * round_to(l, s, at * inverse[u]);
+            sum[u] += weight * miss * miss;
+        }
+    }
+    vec4_store(error, sum[0]);
+    vec4_store(error + 4, sum[1]);
+}
+
+void search_errors(const struct search_levels *l, const float *x, const float *w, size_t n, const float scale[LANES],
+                   float error[LANES]) {
+    switch (spacing_of(l)) {
+    case E2M1:
+        errors(l, E2M1, x, w, n, scale, error);
+        break;
+    case UNEVEN:
+        errors(l, UNEVEN, x, w, n, scale, error);
+        break;
+    default:
+        errors(l, EVEN, x, w, n, scale, error);
+    }
+}
+
+// For the codes at each scale the sums cross of w x l and square of w l^2: cross / square is their best scale, and
+// takes cross^2 / square off the error.
+static inline void sums(const struct search_levels *l, enum spacing s, const float *x, const float *w, size_t n,
+                        const float inverses[LANES], float cross[LANES], float square[LANES]) {
+    vec4 inverse[2] = {vec4_load(inverses), vec4_load(inverses + 4)}, c[2] = {{0}}, q[2] = {{0}};
+    for (size_t i = 0; i < n; i++) {
+        vec4 at = vec4_all(x[i]), weight = vec4_all(w[i]);
+        for (int u = 0; u < 2; u++) {
+            vec4 r = round_to(l, s, at * inverse[u]), weighted = weight * r;
+            c[u] += weighted * at;
+            q[u] += weighted * r;
+        }
+    }
+    for (int u = 0; u < 2; u++) {
+        vec4_store(cross + 4 * u, c[u]);
+        vec4_store(square + 4 * u, q[u]);
+    }
+}
+
+static void try_scales(const struct search_levels *l, const float *x, const float *w, size_t n,
+                       const float inverse[LANES], float cross[LANES], float square[LANES]) {
+    switch (spacing_of(l)) {
+    case E2M1:
+        sums(l, E2M1, x, w, n, inverse, cross, square);
+        break;
+    case UNEVEN:
+        sums(l, UNEVEN, x, w, n, inverse, cross, square);
+        break;
+    default:
+        sums(l, EVEN, x, w, n, inverse, cross, square);
+    }
+}
+
 // Follows the fit from a scale while it gets better.
-static float improve(const struct search_levels *l, const float *x, const float *w, size_t n, float scale,
+static float improve(const struct search_levels *l, const float *x, const float *w, size_t n, float scale, int rounds,
                      struct search_fit *fit) {
-    for (int i = 0; i < 8 && fit->square > 0; i++) {
+    for (int i = 0; i < rounds && fit->square > 0 && fit->error > 0; i++) {
         float next = scale + fit->slope / fit->square;
         struct search_fit f = search_nearest(l, x, w, n, next, NULL);
         if (!(f.error < fit->error))
@@ -92,36 +205,34 @@ static float improve(const struct search_levels *l, const float *x, const float 
     return scale;
 }
 
-static float largest(const float *x, size_t n) {
-    float top = 0;
-    for (size_t i = 0; i < n; i++)
-        top = fabsf(x[i]) > fabsf(top) ? x[i] : top;
-    return top;
-}
-
-// Error that the fit promises once the scale is improved for the same codes.
-static float promise(const struct search_fit *f) {
-    return f->square > 0 ? f->error - f->slope * f->slope / f->square : f->error;
+// The first start is the scale at which the largest element is the largest level: decoded rows come from there.
+static float stretch_at(const struct search_effort *effort, int start) {
+    if (start == 0)
+        return 1;
+    return effort->least + (effort->most - effort->least) * (float)(start - 1) / (float)(effort->starts - 2);
 }
 
 float search_scale(const struct search_levels *l, const struct search_effort *effort, const float *x, const float *w,
                    size_t n, struct search_fit *fit) {
-    const float top = largest(x, n), ends[2] = {(float)l->lo, (float)l->hi};
-    float best = 0;
-    *fit = search_nearest(l, x, w, n, 0, NULL);
-    for (int side = 0; side < 2 && ends[side] != 0; side++)
-        for (int k = -1; k < effort->starts && fit->error > 0; k++) {
-            // First the scale at which the largest element is the largest level: decoded rows come from there.
-            float stretch = effort->least + (effort->most - effort->least) * (float)k / (float)effort->starts;
-            stretch = k < 0 ? 1.0f : stretch;
-            float scale = top / (ends[side] * stretch);
-            struct search_fit f = search_nearest(l, x, w, n, scale, NULL);
-            if (promise(&f) < promise(fit)) {
-                *fit = f;
-                best = scale;
+    const float top = search_largest(x, n), ends[2] = {(float)l->hi, (float)l->lo};
+    float best = 0, scale = 0;
+    // Where levels of either sign are the same, so are scales.
+    for (int side = 0; side < (l->lo == -l->hi ? 1 : 2) && fabsf(top) > LANES_LEAST; side++)
+        for (int start = 0; start < effort->starts; start += LANES) {
+            float inverse[LANES], cross[LANES], square[LANES];
+            for (int j = 0; j < LANES; j++)
+                inverse[j] = ends[side] * stretch_at(effort, start + j) / top;
+            try_scales(l, x, w, n, inverse, cross, square);
+            for (int j = 0; j < LANES; j++) {
+                float gain = square[j] > 0 ? cross[j] * (cross[j] / square[j]) : 0;
+                if (gain > best) {
+                    best = gain;
+                    scale = cross[j] / square[j];
+                }
             }
         }
-    return improve(l, x, w, n, best, fit);
+    *fit = search_nearest(l, x, w, n, scale, NULL);
+    return improve(l, x, w, n, scale, effort->rounds, fit);
 }
 
 // A half-precision scale and its error.
@@ -140,7 +251,7 @@ static void consider(struct half_scale *best, uint16_t half, const struct search
 // Elements that are 0 or of one size fit many scales; the one that suffers least from being rounded is wanted.
 static void consider_levels(struct half_scale *best, const struct search_levels *l, const float *x, const float *w,
                             size_t n) {
-    const float top = largest(x, n);
+    const float top = search_largest(x, n);
     for (int i = l->lo; i <= l->hi && best->error > 0; i++) {
         int level = l->uneven && i - l->lo < 16 ? l->uneven[i - l->lo] : i;
         if (level != 0 && (!l->uneven || i - l->lo < 16))
@@ -153,49 +264,15 @@ static void consider_levels(struct half_scale *best, const struct search_levels 
 uint16_t search_half_scale(const struct search_levels *l, const struct search_effort *effort, const float *x,
                            const float *w, size_t n, int8_t *level) {
     struct search_fit fit;
-    const float power = search_nearest(l, x, w, n, 0, NULL).error;
-    uint16_t half = search_half(search_scale(l, effort, x, w, n, &fit));
-    struct half_scale best = {0, power};
-    consider(&best, half, l, x, w, n);
-    // The codes at the rounded scale may ask for a neighbour of it.
-    if ((half & 0x7fff) > 0 && best.error > 0)
-        consider(&best, (uint16_t)(half - 1), l, x, w, n);
-    if ((half & 0x7fff) < 0x7bff && best.error > 0)
-        consider(&best, (uint16_t)(half + 1), l, x, w, n);
+    const float power = power_of(x, w, n);
+    struct half_scale best = {search_half(search_scale(l, effort, x, w, n, &fit)), 0};
+    best.error = search_nearest(l, x, w, n, num_f16_to_f32(best.half), level).error;
+    if (best.error < power && !(fit.error < power * ROUNDING))
+        return best.half;
+    if (!(best.error < power))
+        best = (struct half_scale){0, power};
     if (fit.error < power * ROUNDING)
         consider_levels(&best, l, x, w, n);
     search_nearest(l, x, w, n, num_f16_to_f32(best.half), level);
     return best.half;
-}
-
-struct magnitude {
-    float size, weight;
-};
-
-static int larger_first(const void *a, const void *b) {
-    const struct magnitude *p = a, *q = b;
-    if (p->size != q->size)
-        return p->size > q->size ? -1 : 1;
-    return (p->weight < q->weight) - (p->weight > q->weight);
-}
-
-// The digits that are not 0 are those of the largest elements, and the scale is their mean: all counts are tried.
-uint16_t search_ternary(const float x[256], const float w[256], int8_t digit[256]) {
-    static const struct search_levels levels = {.lo = -1, .hi = 1};
-    struct magnitude m[256];
-    double sum = 0, total = 0, best = 0, scale = 0;
-    for (int i = 0; i < 256; i++)
-        m[i] = (struct magnitude){fabsf(x[i]), w[i]};
-    qsort(m, 256, sizeof *m, larger_first);
-    for (int i = 0; i < 256; i++) {
-        sum += (double)m[i].weight * (double)m[i].size;
-        total += (double)m[i].weight;
-        if (sum * sum > best * total) {
-            best = sum * sum / total;
-            scale = sum / total;
-        }
-    }
-    uint16_t half = search_half((float)scale);
-    search_nearest(&levels, x, w, 256, num_f16_to_f32(half), digit);
-    return half;
 }

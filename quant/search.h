@@ -7,11 +7,16 @@
 
 #include "quant/blocks.h"
 
+// Rounds of improving that are worth their time for elements with an offset.
+#define ROUNDS 4
+
 // The nearest half-precision number that is finite.
 uint16_t search_half(float x);
 
 // True when all elements are the same number; such rows fit any level but for the rounding of scales to half precision.
 bool search_is_constant(const float *x, size_t n);
+// The element of the largest magnitude, the positive one of equals; n a multiple of 4.
+float search_largest(const float *x, size_t n);
 // The product k * l, k = 1 .. most_k, l = 1 .. most_l (or one of the 16 positive ones of `uneven`), by which `size`
 // divides with the least change from rounding the quotient to half precision; with `above`, among those whose result is
 // not below `size`. The quotient is returned.
@@ -21,6 +26,7 @@ uint16_t search_product(float size, int most_k, int most_l, const int8_t *uneven
 struct search_levels {
     int lo, hi;
     const int8_t *uneven; // [16]
+    bool e2m1;            // the levels of search_e2m1
 };
 
 // How well levels fit at a scale, and what it takes to improve the scale.
@@ -34,11 +40,16 @@ struct search_fit {
 struct search_fit search_nearest(const struct search_levels *l, const float *x, const float *w, size_t n, float scale,
                                  int8_t *level);
 
-// How far a search goes: starts from scales of max|x| / (largest level * stretch), `starts` of them for either sign,
-// stretch from `least` to `most`.
+// The errors at eight scales.
+void search_errors(const struct search_levels *l, const float *x, const float *w, size_t n, const float scale[8],
+                   float error[8]);
+
+// How far a search goes: starts from scales of max|x| / (largest level * stretch), `starts` of them (a multiple of 8)
+// for either sign: stretch 1, and from `least` to `most`.
 struct search_effort {
     int starts;
     float least, most;
+    int rounds; // of improving the best
 };
 
 // The scale, of either sign, that fits best; *fit is what it gives.
@@ -76,7 +87,11 @@ struct search_affine {
 
 // The levels nearest at f->scale and f->offset; fills the rest of *f.
 void search_affine_nearest(struct search_affine *f, int hi, const float *x, const float *w, size_t n, int8_t *level);
-// The scale, not negative, and offset that fit best; an offset above 0 only where `free_offset`.
+// The errors at eight scales and offsets.
+void search_affine_errors(int hi, const float *x, const float *w, size_t n, const float scale[8], const float offset[8],
+                          float error[8]);
+// The scale, not negative, and offset that fit best for at most 32 elements; an offset above 0 only where
+// `free_offset`.
 struct search_affine search_affine(int hi, bool free_offset, const float *x, const float *w, size_t n);
 // The same for one block with scale and offset in half precision.
 void search_affine_half(int hi, const float *x, const float *w, size_t n, uint16_t *scale, uint16_t *offset,

@@ -1,26 +1,29 @@
 // SPDX-License-Identifier: MIT
 // Searching a scale and an offset for elements that share them: in turn the nearest codes and the least squares of both
-// numbers for these codes, from several starts that cut off more or less of either end.
+// numbers for these codes. The starts cut off more or less of either end; they are tried side by side in the lanes of
+// vectors, and the best of them is improved.
 #include "quant/search.h"
 
 #include <math.h>
 
-#include "quant/vec4.h"
+#include "quant/lanes.h"
+
+#define HALF_TOP 0x7bff // the bits of the largest half-precision number
 
 void search_affine_nearest(struct search_affine *f, int hi, const float *x, const float *w, size_t n, int8_t *level) {
     vec4 error = {0}, slope = {0}, square = {0}, miss = {0}, sum = {0};
-    const float inverse = fabsf(f->scale) > 0x1p-100f ? 1.0f / f->scale : 0.0f;
+    const float inverse = lanes_inverse(f->scale);
     for (size_t i = 0; i < n; i += 4) {
         vec4 at = vec4_load(x + i), weight = vec4_load(w + i), v = (at - f->offset) * inverse;
-        vec4 l = vec4_round(vec4_clamp(v, vec4_all(0), vec4_all((float)hi)));
+        vec4 l = vec4_round(vec4_min(vec4_max(v, vec4_all(0)), vec4_all((float)hi)));
         vec4 m = at - (f->scale * l + f->offset), weighted = weight * l;
         error += weight * m * m;
         miss += weight * m;
         slope += weighted * m;
         sum += weighted;
         square += weighted * l;
-        for (size_t j = 0; level && j < 4; j++)
-            level[i + j] = (int8_t)l[j];
+        if (level)
+            lanes_store_i8(level + i, l);
     }
     f->error = vec4_sum(error);
     f->slope = vec4_sum(slope);
@@ -62,36 +65,170 @@ static struct search_affine improve(struct search_affine f, int hi, bool free_of
     return f;
 }
 
-#define STARTS 5 // for either end of the range
-
-// Starts with the ends moved by parts of a level.
-static struct search_affine start_at(int i, int hi, bool free_offset, float lo, float top) {
-    static const float moved[STARTS] = {0, -0.5f, 0.5f, 1.0f, 1.5f};
-    float unit = (top - lo) / (float)hi * 0.4f;
-    float from = lo + unit * moved[i / STARTS], to = top - unit * moved[i % STARTS];
-    if (!free_offset && from > 0)
-        from = 0;
-    return (struct search_affine){.scale = to > from ? (to - from) / (float)hi : 0, .offset = from};
+void search_affine_errors(int hi, const float *x, const float *w, size_t n, const float scale[LANES],
+                          const float offset[LANES], float error[LANES]) {
+    vec4 d[2] = {vec4_load(scale), vec4_load(scale + 4)}, o[2] = {vec4_load(offset), vec4_load(offset + 4)};
+    vec4 inverse[2], sum[2] = {{0}};
+    const vec4 top = vec4_all((float)hi), zero = {0};
+    float inverses[LANES];
+    for (int j = 0; j < LANES; j++)
+        inverses[j] = lanes_inverse(scale[j]);
+    for (int u = 0; u < 2; u++)
+        inverse[u] = vec4_load(inverses + 4 * u);
+    for (size_t i = 0; i < n; i++) {
+        vec4 at = vec4_all(x[i]), weight = vec4_all(w[i]);
+        for (int u = 0; u < 2; u++) {
+            vec4 v = at - o[u], l = vec4_round(vec4_min(vec4_max(v * inverse[u], zero), top)), miss = v - d[u] * l;
+            sum[u] += weight * miss * miss;
+        }
+    }
+    vec4_store(error, sum[0]);
+    vec4_store(error + 4, sum[1]);
 }
 
-struct search_affine search_affine(int hi, bool free_offset, const float *x, const float *w, size_t n) {
-    float lo = x[0], top = x[0], total = 0;
+// The elements less their mean, which keeps the sums below exact enough.
+struct centred {
+    float x[32];
+    float mean, total; // the sum of w
+    float lo, hi;
+};
+
+static void centre(const float *x, const float *w, size_t n, struct centred *c) {
+    vec4 sum = {0}, total = {0}, lo = vec4_load(x), hi = lo;
+    for (size_t i = 0; i < n; i += 4) {
+        vec4 at = vec4_load(x + i);
+        sum += at * vec4_load(w + i);
+        total += vec4_load(w + i);
+        lo = vec4_min(lo, at);
+        hi = vec4_max(hi, at);
+    }
+    c->total = vec4_sum(total);
+    c->mean = vec4_sum(sum) / c->total;
+    c->lo = -vec4_largest(-lo) - c->mean;
+    c->hi = vec4_largest(hi) - c->mean;
+    for (size_t i = 0; i < n; i += 4)
+        vec4_store(c->x + i, vec4_load(x + i) - c->mean);
+}
+
+// Sums over the codes of a start: of w l, w l^2 and w l x.
+struct codes {
+    float level[LANES], square[LANES], cross[LANES];
+};
+
+// Codes are x inverse - shift.
+static void try_starts(const struct centred *c, const float *w, size_t n, int hi, const float inverses[LANES],
+                       const float shifts[LANES], struct codes *out) {
+    vec4 inverse[2] = {vec4_load(inverses), vec4_load(inverses + 4)};
+    vec4 shift[2] = {vec4_load(shifts), vec4_load(shifts + 4)}, level[2] = {{0}}, square[2] = {{0}}, cross[2] = {{0}};
+    const vec4 top = vec4_all((float)hi), zero = {0};
     for (size_t i = 0; i < n; i++) {
-        lo = x[i] < lo ? x[i] : lo;
-        top = x[i] > top ? x[i] : top;
-        total += w[i];
+        vec4 at = vec4_all(c->x[i]), weight = vec4_all(w[i]);
+        for (int u = 0; u < 2; u++) {
+            vec4 l = vec4_round(vec4_min(vec4_max(at * inverse[u] - shift[u], zero), top)), weighted = weight * l;
+            level[u] += weighted;
+            square[u] += weighted * l;
+            cross[u] += weighted * at;
+        }
     }
-    if (!free_offset)
-        lo = lo < 0 ? lo : 0;
-    struct search_affine best = {.error = INFINITY};
-    for (int i = 0; i < STARTS * STARTS && best.error > 0; i++) {
-        struct search_affine f = start_at(i, hi, free_offset, lo, top);
-        search_affine_nearest(&f, hi, x, w, n, NULL);
-        f = improve(f, hi, free_offset, x, w, n, total, 3);
-        if (f.error < best.error)
-            best = f;
+    for (int u = 0; u < 2; u++) {
+        vec4_store(out->level + 4 * u, level[u]);
+        vec4_store(out->square + 4 * u, square[u]);
+        vec4_store(out->cross + 4 * u, cross[u]);
     }
-    return improve(best, hi, free_offset, x, w, n, total, 6);
+}
+
+// The best scale and offset for the codes of start j, and what they take off the error of the mean alone.
+static float gain_of(const struct centred *c, const struct codes *s, int j, bool free_offset,
+                     struct search_affine *out) {
+    const float level = s->level[j], square = s->square[j], cross = s->cross[j];
+    float det = square * c->total - level * level;
+    if (det > square * c->total * 1e-6f) {
+        float scale = cross * c->total / det, offset = c->mean - level * cross / det;
+        if (free_offset || offset <= 0) {
+            *out = (struct search_affine){.scale = scale > 0 ? scale : 0, .offset = offset};
+            return cross * (cross * c->total / det);
+        }
+    }
+    if (free_offset || !(square > 0)) {
+        *out = (struct search_affine){.offset = free_offset || c->mean < 0 ? c->mean : 0};
+        return 0;
+    }
+    float whole = cross + c->mean * level;
+    *out = (struct search_affine){.scale = whole > 0 ? whole / square : 0};
+    return whole * (whole / square) - c->total * c->mean * c->mean;
+}
+
+// Starts with the ends moved inwards by parts of a level: the lower one by `lower`, the upper one by eight steps.
+static const struct {
+    float lower, upper, step;
+} starts[] = {{0, -0.3f, 0.1f},    {0.25f, -0.3f, 0.2f}, {-0.25f, -0.3f, 0.2f}, {0.6f, -0.2f, 0.2f},
+              {0, -0.95f, 0.081f}, {0, 0.45f, 0.081f},   {0, -0.25f, 0.1f},     {1, 0, 0.2f}};
+
+// Where an offset below 0 has to be, half of them are enough.
+static size_t count_starts(bool free_offset) {
+    return free_offset ? ARRAY_LEN(starts) : ARRAY_LEN(starts) / 2;
+}
+
+static void start_at(const struct centred *c, int hi, bool free_offset, size_t k, float inverse[LANES],
+                     float shift[LANES]) {
+    float lo = !free_offset && c->lo > -c->mean ? -c->mean : c->lo, unit = (c->hi - lo) / (float)hi;
+    float from = lo + unit * starts[k].lower;
+    if (!free_offset && from > -c->mean)
+        from = -c->mean;
+    for (int j = 0; j < LANES; j++) {
+        float to = c->hi - unit * (starts[k].upper + starts[k].step * (float)j);
+        inverse[j] = to - from > LANES_LEAST ? (float)hi / (to - from) : 0;
+        shift[j] = from * inverse[j];
+    }
+}
+
+// Eight candidates and what they gain.
+struct candidates {
+    struct search_affine fit[LANES];
+    float gain[LANES];
+};
+
+// Tries eight starts; each lane keeps the better of what it has and of the best scale and offset for the start's codes.
+static void try_lanes(struct candidates *best, const struct centred *c, const float *w, size_t n, int hi,
+                      bool free_offset, const float inverse[LANES], const float shift[LANES]) {
+    struct codes codes;
+    try_starts(c, w, n, hi, inverse, shift, &codes);
+    for (int j = 0; j < LANES; j++) {
+        struct search_affine f;
+        float gain = gain_of(c, &codes, j, free_offset, &f);
+        if (gain > best->gain[j]) {
+            best->gain[j] = gain;
+            best->fit[j] = f;
+        }
+    }
+}
+
+#define FOLLOWED 2 // rounds of improving all candidates
+
+struct search_affine search_affine(int hi, bool free_offset, const float *x, const float *w, size_t n) {
+    struct centred c;
+    struct candidates best;
+    float inverse[LANES], shift[LANES];
+    centre(x, w, n, &c);
+    for (int j = 0; j < LANES; j++)
+        best.gain[j] = -INFINITY;
+    for (size_t k = 0; k < count_starts(free_offset); k++) {
+        start_at(&c, hi, free_offset, k, inverse, shift);
+        try_lanes(&best, &c, w, n, hi, free_offset, inverse, shift);
+    }
+    for (int round = 0; round < FOLLOWED; round++) {
+        for (int j = 0; j < LANES; j++) {
+            inverse[j] = lanes_inverse(best.fit[j].scale);
+            shift[j] = (best.fit[j].offset - c.mean) * inverse[j];
+        }
+        try_lanes(&best, &c, w, n, hi, free_offset, inverse, shift);
+    }
+    int top = 0;
+    for (int j = 1; j < LANES; j++)
+        top = best.gain[j] > best.gain[top] ? j : top;
+    struct search_affine f = best.fit[top];
+    search_affine_nearest(&f, hi, x, w, n, NULL);
+    return improve(f, hi, free_offset, x, w, n, c.total, ROUNDS);
 }
 
 // Rows that are the same number throughout: an offset just below it, and the rest as the scale, at level 1.
@@ -103,6 +240,27 @@ static struct search_affine same_number(float x) {
     return f;
 }
 
+// The half-precision neighbours of a scale, with the offsets that suit them: the best of them on the true error.
+static struct search_affine round_both(const struct search_affine *f, float total, int hi, const float *x,
+                                       const float *w, size_t n) {
+    static const int8_t moved[LANES] = {0, -1, 1, -2, 2, -3, 3, 4};
+    float scale[LANES], offset[LANES], error[LANES];
+    const int middle = search_half(f->scale);
+    for (int j = 0; j < LANES; j++) {
+        int half = middle + moved[j];
+        scale[j] = num_f16_to_f32((uint16_t)(half < 0 ? 0 : half > HALF_TOP ? HALF_TOP : half));
+        float best = f->offset + (f->miss - (scale[j] - f->scale) * f->level) / total;
+        offset[j] = num_f16_to_f32(search_half(best));
+    }
+    search_affine_errors(hi, x, w, n, scale, offset, error);
+    int best = 0;
+    for (int j = 1; j < LANES; j++)
+        best = error[j] < error[best] ? j : best;
+    struct search_affine g = {.scale = scale[best], .offset = offset[best]};
+    search_affine_nearest(&g, hi, x, w, n, NULL);
+    return g;
+}
+
 void search_affine_half(int hi, const float *x, const float *w, size_t n, uint16_t *scale, uint16_t *offset,
                         int8_t *level) {
     struct search_affine f = search_affine(hi, true, x, w, n), best = {.scale = 0};
@@ -110,16 +268,11 @@ void search_affine_half(int hi, const float *x, const float *w, size_t n, uint16
     search_affine_nearest(&best, hi, x, w, n, NULL);
     for (size_t i = 0; i < n; i++)
         total += w[i];
-    for (int round = 0; round < 3; round++) {
-        struct search_affine g = {.scale = num_f16_to_f32(search_half(f.scale)),
-                                  .offset = num_f16_to_f32(search_half(f.offset))};
-        search_affine_nearest(&g, hi, x, w, n, NULL);
-        if (!(g.error < best.error))
+    for (int round = 0; round < 2; round++) {
+        f = round_both(&f, total, hi, x, w, n);
+        if (!(f.error < best.error))
             break;
-        best = g;
-        // With the scale rounded, the offset has another best value.
-        f.scale = g.scale;
-        f.offset = g.offset + g.miss / total;
+        best = f;
     }
     if (best.error > 0 && search_is_constant(x, n)) {
         best = same_number(x[0]);

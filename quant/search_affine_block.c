@@ -5,6 +5,8 @@
 
 #include <math.h>
 
+#include "quant/lanes.h"
+
 struct subs {
     int n;
     struct search_affine own[16];
@@ -36,18 +38,21 @@ static float propose(int n, const float *value, const float *weight, int most) {
     float top = 0, best = 0, least = INFINITY;
     for (int j = 0; j < n; j++)
         top = value[j] > top ? value[j] : top;
-    for (int step = 0; step < STEPS && top > 0x1p-60f; step++) {
-        float d = top / ((float)most * (0.75f + 0.01f * (float)step)), sum = 0, cross = 0, square = 0;
+    for (int step = 0; step < STEPS && top > 0x1p-60f; step += 4) {
+        vec4 part = {0, 1, 2, 3}, sum = {0}, cross = {0}, square = {0};
+        vec4 d = top / ((float)most * (0.75f + 0.01f * (part + (float)step))), inverse = 1.0f / d;
         for (int j = 0; j < n; j++) {
-            float k = num_round(clamp(value[j] / d, (float)most)), miss = value[j] - k * d;
+            vec4 k = vec4_round(vec4_min(value[j] * inverse, vec4_all((float)most))), miss = value[j] - k * d;
             sum += weight[j] * miss * miss;
             cross += weight[j] * k * miss;
             square += weight[j] * k * k;
         }
-        float e = square > 0 ? sum - cross * cross / square : sum;
-        if (e < least) {
-            least = e;
-            best = square > 0 ? d + cross / square : d;
+        for (int j = 0; j < 4; j++) {
+            float e = square[j] > 0 ? sum[j] - cross[j] * cross[j] / square[j] : sum[j];
+            if (e < least) {
+                least = e;
+                best = square[j] > 0 ? d[j] + cross[j] / square[j] : d[j];
+            }
         }
     }
     return best;
@@ -79,31 +84,33 @@ static void solve(const struct totals *t, float *d, float *dmin) {
     }
 }
 
+// What is tried around the nearest scale, and around the nearest minimum for it.
+static const struct {
+    int8_t scale, min;
+} around[LANES] = {{0, 0}, {0, -1}, {0, 1}, {-1, 0}, {-1, -1}, {1, 0}, {1, 1}, {2, 0}};
+
 // The best integers of sub-block j near its own scale and offset.
 static struct search_affine settle_sub(const struct search_affine_block *b, const struct subs *s, int j, const float *x,
                                        const float *w, float d, float dmin, uint8_t *scale, uint8_t *min) {
-    struct search_affine best = {.error = INFINITY};
-    size_t at = (size_t)(j * b->sub_len), len = (size_t)b->sub_len;
-    const float most = (float)b->most;
-    int around = d > 0 ? (int)num_round(clamp(s->own[j].scale / d, most)) : 0;
-    for (int k = around - 1; k <= around + 1; k++) {
-        if (k < 0 || k > b->most)
-            continue;
-        float offset = offset_at(s, j, d * (float)k);
-        int middle = dmin > 0 ? (int)num_round(clamp(-offset / dmin, most)) : 0;
-        for (int m = middle - 1; m <= middle + 1; m++) {
-            if (m < 0 || m > b->most || (m != middle && !(dmin > 0)))
-                continue;
-            struct search_affine f = {.scale = d * (float)k, .offset = -(dmin * (float)m)};
-            search_affine_nearest(&f, b->hi, x + at, w + at, len, NULL);
-            if (f.error < best.error) {
-                best = f;
-                *scale = (uint8_t)k;
-                *min = (uint8_t)m;
-            }
-        }
+    const float most = (float)b->most, unit = lanes_inverse(d), min_unit = lanes_inverse(dmin);
+    float scales[LANES], offsets[LANES], error[LANES], k[LANES], m[LANES];
+    size_t len = (size_t)b->sub_len;
+    const float middle = num_round(clamp(s->own[j].scale * unit, most));
+    for (int i = 0; i < LANES; i++) {
+        k[i] = clamp(middle + (float)around[i].scale, most);
+        scales[i] = d * k[i];
+        m[i] = clamp(num_round(-offset_at(s, j, scales[i]) * min_unit) + (float)around[i].min, most);
+        offsets[i] = -(dmin * m[i]);
     }
-    return best;
+    search_affine_errors(b->hi, x, w, len, scales, offsets, error);
+    int best = 0;
+    for (int i = 1; i < LANES; i++)
+        best = error[i] < error[best] ? i : best;
+    struct search_affine f = {.scale = scales[best], .offset = offsets[best]};
+    search_affine_nearest(&f, b->hi, x, w, len, NULL);
+    *scale = (uint8_t)k[best];
+    *min = (uint8_t)m[best];
+    return f;
 }
 
 static void search_subs(const struct search_affine_block *b, const float *x, const float *w, struct subs *s) {
@@ -172,7 +179,8 @@ void search_affine_block(const struct search_affine_block *b, const float x[256]
         real_d = num_f16_to_f32(half_d);
         real_min = num_f16_to_f32(half_min);
         for (int j = 0; j < s.n; j++) {
-            struct search_affine f = settle_sub(b, &s, j, x, w, real_d, real_min, &scales[j], &mins[j]);
+            struct search_affine f =
+                settle_sub(b, &s, j, x + j * b->sub_len, w + j * b->sub_len, real_d, real_min, &scales[j], &mins[j]);
             add(&t, &f, s.total[j], (float)scales[j], (float)mins[j]);
         }
         if (!(t.error < least))

@@ -3,7 +3,10 @@
 // of the scales that suits these, then both together on the true error.
 #include "quant/search.h"
 
+#include <float.h>
 #include <math.h>
+
+#include "quant/lanes.h"
 
 // What is known of the sub-blocks: their best scales, and the errors' curvature there.
 struct subs {
@@ -11,122 +14,151 @@ struct subs {
     float scale[16], square[16];
 };
 
-static float clamp(float v, float lo, float hi) {
-    return v < lo ? lo : v > hi ? hi : v;
+// The error that scales of the scales add, estimated, and the scales improved for the integers that they lead to.
+static void estimate(const struct subs *s, float least, float most, float d[LANES], float error[LANES]) {
+    float inverses[LANES];
+    for (int k = 0; k < LANES; k++)
+        inverses[k] = lanes_inverse(d[k]);
+    for (int u = 0; u < LANES; u += 4) {
+        vec4 sum = {0}, cross = {0}, square = {0}, unit = vec4_load(d + u), inverse = vec4_load(inverses + u);
+        for (int j = 0; j < s->n; j++) {
+            vec4 k = s->scale[j] * inverse;
+            k = vec4_round(vec4_min(vec4_max(k, vec4_all(least)), vec4_all(most)));
+            vec4 miss = s->scale[j] - k * unit, weighted = s->square[j] * k;
+            sum += s->square[j] * miss * miss;
+            cross += weighted * miss;
+            square += weighted * k;
+        }
+        vec4 better = vec4_choose(square > 0, cross / vec4_max(square, vec4_all(FLT_MIN)), vec4_all(0));
+        vec4_store(error + u, sum - cross * better);
+        vec4_store(d + u, unit + better);
+    }
 }
 
-// The error that a scale of the scales adds, estimated, and the scale improved for the integers that it leads to.
-static float estimate(const struct subs *s, float least, float most, float *d) {
-    float sum = 0, cross = 0, square = 0, inverse = 1.0f / *d;
-    for (int j = 0; j < s->n; j++) {
-        float k = num_round(clamp(s->scale[j] * inverse, least, most)), miss = s->scale[j] - k * *d;
-        sum += s->square[j] * miss * miss;
-        cross += s->square[j] * k * miss;
-        square += s->square[j] * k * k;
-    }
-    if (square > 0) {
-        *d += cross / square;
-        sum -= cross * cross / square;
-    }
-    return sum;
-}
-
-#define KEPT 3 // scales of the scales that are tried on the true error
+#define KEPT 4 // scales of the scales that are tried on the true error
+#define STEPS 40
 
 // The most promising scales of the scales, best first; unused ones are 0.
 static void propose(const struct subs *s, int least, int most, float kept[KEPT]) {
-    float top = 0, errors[KEPT];
-    for (int j = 0; j < s->n; j++)
-        top = fabsf(s->scale[j]) > fabsf(top) ? s->scale[j] : top;
+    float errors[KEPT];
+    const float top = search_largest(s->scale, (size_t)s->n);
     for (int k = 0; k < KEPT; k++) {
         kept[k] = 0;
         errors[k] = INFINITY;
     }
     for (int side = 0; side < 2 && fabsf(top) > 0x1p-60f; side++)
-        for (int step = 0; step < 40; step++) {
-            float d = top / ((float)(side ? most : least) * (0.7f + 0.0125f * (float)step));
-            float e = estimate(s, (float)least, (float)most, &d);
-            int at = 0;
-            while (at < KEPT && e >= errors[at])
-                at++;
-            if (at == KEPT || (at > 0 && d == kept[at - 1]))
-                continue;
-            for (int k = KEPT - 1; k > at; k--) {
-                kept[k] = kept[k - 1];
-                errors[k] = errors[k - 1];
-            }
-            kept[at] = d;
-            errors[at] = e;
+        for (int step = 0; step < STEPS; step += LANES) {
+            float d[LANES], e[LANES];
+            for (int i = 0; i < LANES; i++)
+                d[i] = top / ((float)(side ? most : least) * (0.7f + 0.0125f * (float)(step + i)));
+            estimate(s, (float)least, (float)most, d, e);
+            for (int i = 0; i < LANES; i++)
+                lanes_keep(KEPT, kept, errors, d[i], e[i]);
         }
 }
 
-// The best integers next to the sub-blocks' own scales, on the true error; *next is the scale for their codes.
-static float settle(const struct search_block *b, const struct subs *s, const float *x, const float *w, float d,
-                    int8_t *scale, float *next) {
-    float total = 0, cross = 0, square = 0;
-    for (int j = 0; j < s->n; j++) {
-        struct search_fit best = {.error = INFINITY};
-        int around = d != 0 ? (int)num_round(clamp(s->scale[j] / d, (float)b->least, (float)b->most)) : 0;
-        for (int k = around - 1; k <= around + 1; k++) {
-            if (k < b->least || k > b->most)
-                continue;
-            size_t at = (size_t)(j * b->sub_len);
-            struct search_fit f = search_nearest(&b->levels, x + at, w + at, (size_t)b->sub_len, d * (float)k, NULL);
-            if (f.error < best.error) {
-                best = f;
-                scale[j] = (int8_t)k;
-            }
-        }
-        total += best.error;
-        cross += (float)scale[j] * best.slope;
-        square += (float)(scale[j] * scale[j]) * best.square;
-    }
-    *next = square > 0 ? d + cross / square : d;
-    return total;
-}
-
-// A block while it is searched: what it is, and the best so far.
-struct best {
+// A scale of the scales, with the best integers near the sub-blocks' own scales.
+struct choice {
     uint16_t half;
-    float error;
+    float d, inverse; // the number that half is
+    float error;      // the true one
     int8_t scale[16];
 };
 
-// From a scale of the scales to the best that it leads to.
-static void follow(const struct search_block *b, const struct subs *s, const float *x, const float *w, float d,
-                   struct best *best) {
-    for (int round = 0; round < 3; round++) {
-        int8_t trial[16] = {0};
-        uint16_t half = search_half(d);
-        float e = settle(b, s, x, w, num_f16_to_f32(half), trial, &d);
-        if (!(e < best->error))
-            break;
-        best->error = e;
-        best->half = half;
-        memcpy(best->scale, trial, sizeof trial);
+#define AROUND 4 // integers that are tried for a sub-block
+
+static float clamp(float v, float lo, float hi) {
+    v = v > lo ? v : lo;
+    return v < hi ? v : hi;
+}
+
+// The first of the integers to try.
+static float first_of(const struct search_block *b, float at) {
+    at = clamp(at, (float)b->least, (float)b->most);
+    return clamp((float)((int)at - 1), (float)b->least, (float)(b->most - AROUND + 1));
+}
+
+// Sub-block j at two scales of the scales.
+static void settle_sub(const struct search_block *b, const struct subs *s, int j, const float *x, const float *w,
+                       struct choice c[2]) {
+    float scale[LANES], error[LANES], first[2];
+    for (int u = 0; u < 2; u++) {
+        first[u] = first_of(b, s->scale[j] * c[u].inverse);
+        vec4_store(scale + AROUND * u, c[u].d * (first[u] + (vec4){0, 1, 2, 3}));
+    }
+    search_errors(&b->levels, x, w, (size_t)b->sub_len, scale, error);
+    for (int u = 0; u < 2; u++) {
+        const float *e = error + AROUND * u;
+        int low = e[1] < e[0], high = 2 + (e[3] < e[2]), best = e[high] < e[low] ? high : low;
+        c[u].scale[j] = (int8_t)((int)first[u] + best);
+        c[u].error += e[best];
     }
 }
 
-// Elements that are 0 or of one size: the product of scale and level that suffers least from rounding.
-static void follow_product(const struct search_block *b, struct subs *s, const float *x, const float *w,
-                           struct best *best) {
-    float top = 0;
-    int k, l;
-    for (int i = 0; i < 256; i++)
-        top = fabsf(x[i]) > fabsf(top) ? x[i] : top;
-    uint16_t d = search_product(fabsf(top), b->most, b->levels.hi, b->levels.uneven, false, &k, &l);
+// Two scales of the scales at once.
+static void settle(const struct search_block *b, const struct subs *s, const float *x, const float *w, const float d[2],
+                   struct choice c[2]) {
+    for (int u = 0; u < 2; u++) {
+        c[u] = (struct choice){.half = search_half(d[u])};
+        c[u].d = num_f16_to_f32(c[u].half);
+        c[u].inverse = lanes_inverse(c[u].d);
+    }
     for (int j = 0; j < s->n; j++)
-        s->scale[j] = num_f16_to_f32(d) * (float)(top < 0 ? -k : k);
-    follow(b, s, x, w, num_f16_to_f32(d), best);
+        settle_sub(b, s, j, x + j * b->sub_len, w + j * b->sub_len, c);
+}
+
+// The scale of the scales that is best for the codes of a choice.
+static float next_scale(const struct search_block *b, const struct subs *s, const float *x, const float *w,
+                        const struct choice *c) {
+    float cross = 0, square = 0;
+    for (int j = 0; j < s->n; j++) {
+        const float k = (float)c->scale[j];
+        size_t at = (size_t)(j * b->sub_len), len = (size_t)b->sub_len;
+        struct search_fit f = search_nearest(&b->levels, x + at, w + at, len, c->d * k, NULL);
+        cross += k * f.slope;
+        square += k * k * f.square;
+    }
+    return square > 0 ? c->d + cross / square : c->d;
+}
+
+// The two best choices, the best first.
+static void keep(struct choice best[2], const struct choice *c) {
+    if (c->error < best[0].error) {
+        best[1] = best[0];
+        best[0] = *c;
+    } else if (c->error < best[1].error && c->half != best[0].half) {
+        best[1] = *c;
+    }
+}
+
+static void try_pair(const struct search_block *b, const struct subs *s, const float *x, const float *w,
+                     const float d[2], struct choice best[2]) {
+    struct choice c[2];
+    settle(b, s, x, w, d, c);
+    keep(best, &c[0]);
+    keep(best, &c[1]);
+}
+
+// Elements that are 0 or of one size: the product of scale and level that suffers least from rounding.
+static void try_product(const struct search_block *b, struct subs *s, const float *x, const float *w,
+                        struct choice best[2]) {
+    int k, l;
+    const float top = search_largest(x, 256);
+    uint16_t d = search_product(fabsf(top), b->most, b->levels.hi, b->levels.uneven, false, &k, &l);
+    const float pair[2] = {num_f16_to_f32(d), 0};
+    for (int j = 0; j < s->n; j++)
+        s->scale[j] = pair[0] * (float)(top < 0 ? -k : k);
+    try_pair(b, s, x, w, pair, best);
 }
 
 #define ROUNDING 1e-9f // of the power of the elements: an error below it is nothing next to that of rounding scales
+#define FOLLOWED 2     // times that the best two are improved
 
 uint16_t search_block(const struct search_block *b, const float x[256], const float w[256], int8_t scale[16],
                       int8_t level[256]) {
     struct subs s = {.n = 256 / b->sub_len};
     const float power = search_nearest(&b->levels, x, w, 256, 0, NULL).error;
-    struct best best = {.error = power};
+    struct choice best[2] = {{.error = power}, {.error = power}};
     size_t len = (size_t)b->sub_len;
     float kept[KEPT], error = 0;
     for (int j = 0; j < s.n; j++) {
@@ -136,14 +168,18 @@ uint16_t search_block(const struct search_block *b, const float x[256], const fl
         error += f.error;
     }
     propose(&s, b->least, b->most, kept);
-    for (int k = 0; k < KEPT; k++)
-        follow(b, &s, x, w, kept[k], &best);
-    if (best.error > 0 && error < ROUNDING * power)
-        follow_product(b, &s, x, w, &best);
-    memcpy(scale, best.scale, sizeof best.scale);
+    for (int k = 0; k < KEPT; k += 2)
+        try_pair(b, &s, x, w, kept + k, best);
+    for (int round = 0; round < FOLLOWED && best[0].error > 0; round++) {
+        const float next[2] = {next_scale(b, &s, x, w, &best[0]), next_scale(b, &s, x, w, &best[1])};
+        try_pair(b, &s, x, w, next, best);
+    }
+    if (best[0].error > 0 && error < ROUNDING * power)
+        try_product(b, &s, x, w, best);
+    memcpy(scale, best[0].scale, sizeof best[0].scale);
     for (int j = 0; j < s.n; j++) {
         size_t at = (size_t)j * len;
-        search_nearest(&b->levels, x + at, w + at, len, num_f16_to_f32(best.half) * (float)scale[j], level + at);
+        search_nearest(&b->levels, x + at, w + at, len, best[0].d * (float)scale[j], level + at);
     }
-    return best.half;
+    return best[0].half;
 }

@@ -260,12 +260,13 @@ static bool open_spm(struct opened *o) {
     add(&v, MARK, TOK_NORMAL, -1); // 259
     add(&v, "a", TOK_NORMAL, -2);
     add(&v, "b", TOK_NORMAL, -3);
-    add(&v, "ab", TOK_NORMAL, -1);         // 262
-    add(&v, MARK "a", TOK_NORMAL, -1.5f);  // 263
-    add(&v, MARK "ab", TOK_NORMAL, -4);    // 264
-    add(&v, MARK MARK, TOK_NORMAL, -0.5f); // 265
-    add(&v, "a" MARK "b", TOK_NORMAL, -9); // 266: joins words
-    add(&v, "b" MARK, TOK_NORMAL, -0.25f); // 267
+    add(&v, "ab", TOK_NORMAL, -1);          // 262
+    add(&v, MARK "a", TOK_NORMAL, -1.5f);   // 263
+    add(&v, MARK "ab", TOK_NORMAL, -4);     // 264
+    add(&v, MARK MARK, TOK_NORMAL, -0.5f);  // 265
+    add(&v, "a" MARK "b", TOK_NORMAL, -9);  // 266: joins words
+    add(&v, "b" MARK, TOK_NORMAL, -0.25f);  // 267
+    add(&v, "<tool>", TOK_USER_DEFINED, 0); // 268
     bool ok = open_vocabulary(o, &v);
     forget(&v);
     return ok;
@@ -375,7 +376,7 @@ static void test_long(void) {
     test_case("tok: long pieces give what short ones give");
     if (!open_bpe(&o))
         return;
-    for (size_t n = 1; n < 3000; n = n < 64 ? n + 1 : n * 3) {
+    for (size_t n = 1; n < 20000; n = n < 70 ? n + 1 : n * 3) {
         char *text = malloc(n);
         memset(text, 'a', n);
         struct ids ids = {0};
@@ -388,6 +389,52 @@ static void test_long(void) {
         free(text);
     }
     close_opened(&o);
+}
+
+static void encode_more(struct opened *o, const char *text, size_t len, struct ids *ids) {
+    struct tok_input in = {.text = text, .len = len};
+    CHECK_CALL(tok_encode(o->tok, &in, ids, &o->e), &o->e);
+}
+
+// A text that is long enough for several threads, and for the tables that long texts get, has the ids of its parts:
+// `parts` of them, with `between` behind each.
+static void check_parts(struct opened *o, size_t parts, const char *alphabet, const char *between) {
+    struct buf text = {0};
+    struct ids whole = {0}, pieces = {0};
+    uint32_t state = 11;
+    for (size_t i = 0; i < parts; i++) {
+        size_t from = text.len;
+        for (size_t n = 1 + next_random(&state) % 40; n; n--)
+            buf_char(&text, alphabet[next_random(&state) % strlen(alphabet)]);
+        if (*between == ' ')
+            text.ptr[from] = ' ';
+        encode_more(o, text.ptr + from, text.len - from, &pieces);
+        if (*between != ' ') {
+            encode_more(o, between, strlen(between), &pieces);
+            buf_str(&text, between);
+        }
+    }
+    CHECK(text.len > (1 << 20));
+    encode_more(o, text.ptr, text.len, &whole);
+    CHECK_INT(whole.len, pieces.len);
+    CHECK(whole.len == pieces.len && !memcmp(whole.ptr, pieces.ptr, whole.len * sizeof *whole.ptr));
+    ids_free(&whole);
+    ids_free(&pieces);
+    buf_free(&text);
+}
+
+static void test_threads(void) {
+    struct opened o;
+    test_case("tok: a long text has the ids of its parts");
+    if (open_bpe(&o)) {
+        check_parts(&o, 100000, "abcab", " ");
+        check_parts(&o, 60000, "abc aa\n\xC3\xA9", "<tool>");
+        close_opened(&o);
+    }
+    if (open_spm(&o)) {
+        check_parts(&o, 60000, "ab ab  c\xC3\xA9", "<tool>");
+        close_opened(&o);
+    }
 }
 
 static void test_overlap(void) {
@@ -510,6 +557,7 @@ void unit_tok(void) {
     test_spm();
     test_unigram();
     test_long();
+    test_threads();
     test_overlap();
     test_hostile();
     test_collisions();

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Merging of neighbours (merge.h). Two ways with one result: a scan over few symbols, a heap over many.
+// Merging of neighbours (merge.h). Three ways with one result: a scan over few symbols, a heap over more, sorting
+// before it over many.
 #include "text/merge.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-#define SCAN_MAX 24 // symbols up to which the scan is faster
+#define SCAN_MAX 64   // symbols up to which the scan is faster
+#define SORT_MIN 4096 // symbols from which sorting is
 
 bool merge_reserve(struct merge *m, size_t n) {
     if (n <= m->cap)
@@ -51,16 +54,47 @@ static void join(struct merge *m, uint32_t left) {
         set_rank(m, s->prev);
 }
 
-static void merge_by_scan(struct merge *m) {
-    for (;;) {
-        uint32_t best = 0;
-        for (uint32_t i = m->symbols[0].next; i != MERGE_NONE; i = m->symbols[i].next)
-            if (m->symbols[i].rank < m->symbols[best].rank)
-                best = i;
-        if (m->symbols[best].rank == MERGE_NONE)
-            return;
-        join(m, best);
+static uint32_t first_rank(struct merge *m, uint32_t left) {
+    if (left + 1 == m->n)
+        return MERGE_NONE;
+    if (m->bytes_rank)
+        return m->bytes_rank[m->bytes[left] << 8 | m->bytes[left + 1]];
+    return m->rank(m, &m->symbols[left], &m->symbols[left + 1]);
+}
+
+static uint32_t lowest(const uint32_t *ranks, uint32_t n) {
+    uint64_t best = UINT64_MAX;
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t x = (uint64_t)ranks[i] << 32 | i;
+        best = x < best ? x : best;
     }
+    return (uint32_t)best;
+}
+
+// The symbols that are left and their ranks lie side by side, so that looking through them is quick.
+static void merge_by_scan(struct merge *m) {
+    uint32_t ranks[SCAN_MAX], n = m->n;
+    uint16_t at[SCAN_MAX];
+    struct merge_symbol *s = m->symbols;
+    for (uint32_t i = 0; i < n; i++) {
+        ranks[i] = first_rank(m, i);
+        at[i] = (uint16_t)i;
+    }
+    while (n) {
+        uint32_t i = lowest(ranks, n);
+        if (ranks[i] == MERGE_NONE)
+            break;
+        s[at[i]].len += s[at[i + 1]].len;
+        s[at[i]].hash = 0;
+        n--;
+        memmove(at + i + 1, at + i + 2, (n - i - 1) * sizeof *at);
+        memmove(ranks + i, ranks + i + 1, (n - i) * sizeof *ranks);
+        ranks[i] = i + 1 < n ? m->rank(m, &s[at[i]], &s[at[i + 1]]) : MERGE_NONE;
+        if (i)
+            ranks[i - 1] = m->rank(m, &s[at[i - 1]], &s[at[i]]);
+    }
+    for (uint32_t i = 0; i < n; i++)
+        s[at[i]].next = i + 1 < n ? at[i + 1] : MERGE_NONE;
 }
 
 static void sift_down(uint64_t *heap, size_t n, size_t i) {
@@ -120,15 +154,26 @@ static size_t sort_pairs(struct merge *m) {
     return n;
 }
 
-// The pairs of the beginning are taken in sorted order, those that merges make from a heap, whichever is lower. An
-// entry whose symbol has another rank by now is out of date; the right one was pushed when the rank changed. A merge
-// takes one entry and adds at most two, so the heap never holds more than 2 n.
+static size_t heap_pairs(const struct merge *m, uint64_t *heap) {
+    size_t n = 0;
+    for (uint32_t i = 0; i < m->n; i++)
+        if (m->symbols[i].rank != MERGE_NONE)
+            heap[n++] = (uint64_t)m->symbols[i].rank << 32 | i;
+    for (size_t i = n / 2; i-- > 0;)
+        sift_down(heap, n, i);
+    return n;
+}
+
+// The pairs of the beginning are taken in sorted order, those that merges make from a heap, whichever is lower; few
+// pairs are all in the heap. An entry whose symbol has another rank by now is out of date; the right one was pushed
+// when the rank changed. A merge takes one entry and adds at most two, so the heap never holds more than 2 n.
 static void merge_by_heap(struct merge *m) {
     uint64_t *sorted = m->pairs, *heap = m->pairs + m->cap;
-    size_t n_sorted = sort_pairs(m), at = 0, n = 0;
+    bool sorts = m->n >= SORT_MIN;
+    size_t n_sorted = sorts ? sort_pairs(m) : 0, at = 0, n = sorts ? 0 : heap_pairs(m, heap);
     while (at < n_sorted || n) {
         bool from_heap = at == n_sorted || (n && heap[0] < sorted[at]);
-        uint64_t lowest = from_heap ? heap[0] : sorted[at];
+        uint64_t next = from_heap ? heap[0] : sorted[at];
         if (from_heap) {
             heap[0] = heap[--n];
             if (n)
@@ -136,8 +181,8 @@ static void merge_by_heap(struct merge *m) {
         } else {
             at++;
         }
-        uint32_t left = (uint32_t)lowest;
-        if (m->symbols[left].rank != lowest >> 32)
+        uint32_t left = (uint32_t)next;
+        if (m->symbols[left].rank != next >> 32)
             continue;
         join(m, left);
         n = push(m, heap, n, left);
@@ -146,14 +191,14 @@ static void merge_by_heap(struct merge *m) {
 }
 
 void merge_run(struct merge *m) {
+    if (m->n <= SCAN_MAX) {
+        merge_by_scan(m);
+        return;
+    }
     for (uint32_t i = 0; i < m->n; i++) {
         m->symbols[i].prev = i ? i - 1 : MERGE_NONE;
         m->symbols[i].next = i + 1 < m->n ? i + 1 : MERGE_NONE;
+        m->symbols[i].rank = first_rank(m, i);
     }
-    for (uint32_t i = 0; i < m->n; i++)
-        set_rank(m, i);
-    if (m->n <= SCAN_MAX)
-        merge_by_scan(m);
-    else
-        merge_by_heap(m);
+    merge_by_heap(m);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Merging of neighbours: a text cut into symbols, and a rule that ranks pairs of neighbours. The pair with the lowest
 // rank is merged, the leftmost first among equals, until no pair has a rank. A short text is scanned for its lowest
-// rank each time; of a long one the pairs are sorted, and those that merging makes go into a heap: n symbols take O(n
-// log n).
+// rank each time, the pairs of a longer one lie in a heap; of a very long one they are sorted, and only those that
+// merging makes go into a heap: n symbols take O(n log n).
 #pragma once
 
 #include "base/base.h"
@@ -22,6 +22,8 @@ struct merge {
     uint64_t *pairs; // [cap * 4]: rank << 32 | symbol; sorted ones, then a heap
     const char *text;
     const void *user;
+    const uint32_t *bytes_rank; // [65536] the rank of a pair of bytes, or NULL
+    const unsigned char *bytes; // with bytes_rank: the byte that each symbol is at the beginning
     // The rank of the pair (left, right). May fill in hashes that are 0.
     uint32_t (*rank)(const struct merge *m, struct merge_symbol *left, struct merge_symbol *right);
 };

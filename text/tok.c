@@ -255,14 +255,13 @@ static void choose_pretok(struct tokenizer *t) {
 
 static bool read_lists(struct tokenizer *t, const struct gguf *g, struct err *e) {
     struct gguf_value texts = {0}, merges = {0};
+    bool has_merges = t->row && t->row->merges;
     ERR_FORWARD(gguf_get_array(g, KEY("tokens"), t->row != NULL, GGUF_STR, &texts, e));
-    if (texts.data)
-        ERR_FORWARD(tok_texts_open(&t->texts, &t->arena, &texts, KEY("tokens"), e));
-    if (!t->row || !t->row->merges)
-        return true;
-    bool required = !(t->pretok->flags & PRETOK_NO_MERGES);
-    ERR_FORWARD(gguf_get_array(g, KEY("merges"), required, GGUF_STR, &merges, e));
-    return tok_merges_open(&t->merges, &t->arena, &merges, KEY("merges"), e);
+    if (has_merges)
+        ERR_FORWARD(gguf_get_array(g, KEY("merges"), !(t->pretok->flags & PRETOK_NO_MERGES), GGUF_STR, &merges, e));
+    if (texts.data && t->row && t->row->escaped)
+        ERR_FORWARD(tok_rwkv_unescape(&t->arena, &texts, e));
+    return !texts.data || tok_lists_open(t, &texts, &merges, e);
 }
 
 static bool open_vocabulary(struct tokenizer *t, const struct gguf *g, struct err *e) {

@@ -4,7 +4,12 @@
 // joins them. Ranks are found by the hashes of both halves, so opening never looks up the tokens of a merge.
 #include "text/tok_impl.h"
 
+#include <stdlib.h>
+
 #include "base/utf8.h"
+#include "text/unicode.h"
+
+#define BYTES_RANK_MIN ((size_t)1 << 18) // bytes of text from which a table of ranks is worth it
 
 // The character that stands for a byte: itself where that is printable, else the next free one from U+0100 on.
 static uint32_t byte_code(uint32_t byte) {
@@ -107,6 +112,8 @@ static bool merge_piece(struct tok_work *w, const char *piece, size_t len) {
     }
     m->n = (uint32_t)len;
     m->text = text;
+    m->bytes = (const unsigned char *)piece;
+    m->bytes_rank = w->bytes_rank;
     m->rank = merge_rank;
     merge_run(m);
     for (uint32_t i = 0; i != MERGE_NONE; i = m->symbols[i].next)
@@ -172,15 +179,57 @@ static bool encode_raw_piece(void *user, const char *piece, size_t len) {
     return true;
 }
 
+// The ranks of all pairs of bytes, with which every piece begins.
+bool tok_bpe_prepare(struct tok_work *w, size_t len) {
+    if (len < BYTES_RANK_MIN || w->t->pretok->flags & PRETOK_RAW)
+        return true;
+    w->bytes_rank = malloc((1 << 16) * sizeof *w->bytes_rank);
+    for (uint32_t pair = 0; w->bytes_rank && pair < 1 << 16; pair++) {
+        char text[4];
+        unsigned n = spell((unsigned char)(pair >> 8), text), more = spell((unsigned char)pair, text + n);
+        struct merge_symbol left = {.len = n, .hash = w->t->byte_hash[pair >> 8]};
+        struct merge_symbol right = {.start = n, .len = more, .hash = w->t->byte_hash[pair & 0xFF]};
+        w->bytes_rank[pair] = merge_rank(&(struct merge){.text = text, .user = w->t}, &left, &right);
+    }
+    return w->bytes_rank != NULL;
+}
+
+static bool cut_pieces(struct tok_work *w, const char *text, size_t len, pretok_sink *piece, void *user) {
+    return pretok_split(w->t->pretok, text, 0, len, piece, user);
+}
+
 bool tok_bpe_encode(struct tok_work *w, const char *text, size_t len, bool first) {
     (void)first;
-    if (!(w->t->pretok->flags & PRETOK_RAW))
-        return pretok_split(w->t->pretok, text, 0, len, encode_piece, w);
-    if (w->t->pretok->flags & PRETOK_SPACES)
-        return pretok_split(w->t->pretok, text, 0, len, encode_raw_piece, w);
+    unsigned flags = w->t->pretok->flags;
+    if (!(flags & PRETOK_RAW))
+        return tok_share_pieces(w, text, len, cut_pieces, encode_piece);
+    if (flags & PRETOK_SPACES)
+        return tok_share_pieces(w, text, len, cut_pieces, encode_raw_piece);
     w->text.len = 0;
-    return tok_mark_spaces(w, text, len) &&
-           pretok_split(w->t->pretok, w->text.ptr, 0, w->text.len, encode_raw_piece, w);
+    return tok_mark_spaces(w, text, len) && tok_share_pieces(w, w->text.ptr, w->text.len, cut_pieces, encode_raw_piece);
+}
+
+bool tok_white_open(struct tokenizer *t, const struct gguf *g, struct err *e) {
+    t->lower = !(t->pretok->flags & PRETOK_SPACES);
+    return gguf_get_bool(g, "tokenizer.ggml.normalizer.lowercase", false, &t->lower, e) && tok_bpe_open(t, g, e);
+}
+
+// Words between white space, which is dropped, in lower case where the file says so.
+bool tok_white_encode(struct tok_work *w, const char *text, size_t len, bool first) {
+    struct buf *word = &w->lattice;
+    bool ok = true;
+    for (size_t at = 0; at <= len && ok;) {
+        struct uni_char c = uni_char_at(text, at, len);
+        at += c.len ? c.len : 1;
+        if (c.len && !(c.bit & UNI_SPACE)) {
+            char spelled[4];
+            buf_append(word, spelled, utf8_encode(w->t->lower ? uni_to_lower(c.code) : c.code, spelled));
+        } else if (word->len) {
+            ok = !word->failed && tok_bpe_encode(w, word->ptr, word->len, first);
+            word->len = 0;
+        }
+    }
+    return ok && !word->failed;
 }
 
 // Characters outside the alphabet, as added tokens of sloppy files have them, stand for themselves.

@@ -35,14 +35,30 @@ static inline uint64_t tok_hash_prefixed(const char *p, size_t n) {
     return tok_hash_mix(a ^ above, tok_load8(last) >> shift, n);
 }
 
+// The 1 to 7 bytes of a text as a number, the first byte lowest: two loads that overlap.
+static inline uint64_t tok_load_short(const char *p, size_t n) {
+    uint32_t a32, b32;
+    uint16_t a16, b16;
+    if (n >= 4) {
+        memcpy(&a32, p, 4);
+        memcpy(&b32, p + n - 4, 4);
+        return a32 | (uint64_t)b32 << 8 * (n - 4);
+    }
+    if (n == 1)
+        return (unsigned char)*p;
+    memcpy(&a16, p, 2);
+    memcpy(&b16, p + n - 2, 2);
+    return a16 | (uint64_t)b16 << 8 * (n - 2);
+}
+
 // The same hash for any text, wherever it lies.
 static inline uint64_t tok_hash(const char *p, size_t n) {
-    char copy[16] = {0};
     if (n >= 8)
         return tok_hash_prefixed(p, n);
-    for (size_t i = 0; i < n; i++)
-        copy[16 - n + i] = p[i];
-    return n ? tok_hash_prefixed(copy + 16 - n, n) : 0;
+    if (!n)
+        return 0;
+    uint64_t x = tok_load_short(p, n);
+    return tok_hash_mix(x, x, n);
 }
 
 static inline uint64_t tok_hash_pair(uint64_t left, uint64_t right) {

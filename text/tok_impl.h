@@ -59,13 +59,13 @@ struct tok_merges {
     struct tok_index index;
 };
 
-// Read the arrays and index them. Arrays that are too large, and texts that were chosen to collide, are errors that
-// name the key.
-bool tok_texts_open(struct tok_texts *x, struct arena *a, const struct gguf_value *v, const char *key, struct err *e);
+// Read the lists of the vocabulary and index them; of empty lists the value is all zero. Arrays that are too large, and
+// texts that were chosen to collide, are errors that name the key.
+bool tok_lists_open(struct tokenizer *t, const struct gguf_value *texts, const struct gguf_value *merges,
+                    struct err *e);
 // Indexes some of the texts: numbers[0..n), ascending.
 bool tok_some_open(struct tok_index *x, struct arena *a, const struct tok_texts *texts, const uint32_t *numbers,
                    uint32_t n, struct err *e);
-bool tok_merges_open(struct tok_merges *x, struct arena *a, const struct gguf_value *v, const char *key, struct err *e);
 
 // Special tokens: a small table of their own, and which lengths those have that begin with a byte, longest first.
 struct tok_special {
@@ -79,15 +79,23 @@ struct tok_special {
     bool runs_only[256]; // those that begin with this byte twice consist of nothing else
 };
 
-// Unigram: the map that makes texts plain, and which lengths the tokens have that begin with certain bytes.
+// Which lengths the plain tokens have that begin with certain bytes: all up to TOK_LENS_HEAD, of the longer ones those
+// that the first TOK_LENS_HEAD bytes choose.
+#define TOK_LENS_HEAD 6
+#define TOK_LENS_LONG 256 // RWKV has runs of 1 to 128 spaces
+#define TOK_LENS_MAX (TOK_LENS_HEAD + 64 + TOK_LENS_LONG)
+struct tok_lens {
+    uint64_t *by_head; // [65536] by a hash: bit L for a token of L bytes; bit 0 for those of 64 and more
+    uint32_t long_lens[TOK_LENS_LONG]; // lengths of 64 and more, ascending
+    unsigned n_long;
+};
+
+// Unigram: the map that makes texts plain.
 struct tok_unigram {
     const uint8_t *nodes; // [n_nodes] little-endian words of a trie
     uint32_t n_nodes;
     const char *replacements; // [n_replacements] strings, each with a 0 behind
     size_t n_replacements;
-    uint64_t *lens;         // [65536] by a hash of the first bytes: bit L for a token of L bytes; bit 0 for the longer
-    uint32_t long_lens[16]; // lengths of 64 and more, ascending
-    unsigned n_long;
     double unknown;    // the score of a character that is no token
     bool joins_spaces; // of several spaces one is kept, and none at the ends
 };
@@ -107,9 +115,12 @@ struct tok_kind_row {
     bool merges;                   // the file has merges, and tokenizer.ggml.pre counts
     const char *pre;               // the pre-tokenizer whatever the file says, or NULL
     bool framed;                   // BOS and SEP are added, whatever the flags say
+    bool escaped;                  // the file writes texts with escapes: \\n \\t \\r \\xHH
     bool drops_space;              // decoding drops the space that encoding puts before the text
     // Builds what the kind needs beyond the vocabulary.
     bool (*open)(struct tokenizer *t, const struct gguf *g, struct err *e);
+    // Builds in *w what pays for a text of so many bytes; or NULL.
+    bool (*prepare)(struct tok_work *w, size_t len);
     // Appends the ids of a stretch without special tokens. `first`: nothing but special tokens came directly before.
     bool (*encode)(struct tok_work *w, const char *text, size_t len, bool first);
     // Appends the bytes of a token that is neither special nor user-defined.
@@ -142,19 +153,23 @@ struct tokenizer {
     uint64_t byte_hash[256];   // of the spelling of a byte
     int32_t byte_ids[256];     // the tokens that stand for single bytes, -1 where there is none
     bool lower, strip_accents; // WordPiece
-    uint8_t joins[32];         // SentencePiece: bit set of bytes that a token has before a word mark
+    struct tok_lens lens;      // kinds that look for tokens at every place
     struct tok_unigram unigram;
 };
 
-// The state of one call of tok_encode, on its stack; `merge` grows and is freed at its end.
+// The state of one call of tok_encode, on its stack; `merge` grows and is freed at its end. Every thread has one; what
+// threads share belongs to the first.
 struct tok_word;
 struct tok_work {
     const struct tokenizer *t;
     struct ids *out;
     struct merge merge;
     struct buf text;        // a piece in the spelling of the vocabulary
-    struct buf lattice;     // Unigram: the best way to every place of a word
+    struct buf lattice;     // Unigram and PLaMo-2: the best way to every place of a word; whitespace: a word
     struct tok_word *words; // ids of words seen before, or NULL
+    uint64_t *seams;        // tok_seams.c, or NULL; shared
+    uint32_t *bytes_rank;   // byte-level BPE: [65536] ranks of pairs of bytes, or NULL; shared
+    bool shared;            // one of several threads
     struct err *e;
 };
 
@@ -173,6 +188,7 @@ float tok_score(const struct tokenizer *t, int32_t id);
 // *slot what tok_word_keep needs after the ids from out->ptr[from] on were computed.
 #define TOK_WORDS_MIN 4096 // bytes of text from which the memory is worth it
 bool tok_words_open(struct tok_work *w);
+void tok_work_free(struct tok_work *w); // all but what threads share
 bool tok_word_find(struct tok_work *w, const char *word, size_t len, struct tok_word **slot);
 void tok_word_keep(struct tok_work *w, struct tok_word *slot, const char *word, size_t len, size_t from);
 
@@ -181,21 +197,42 @@ bool tok_special_open(struct tokenizer *t, struct err *e);
 bool tok_special_encode(struct tok_work *w, const struct tok_input *in);
 
 bool tok_bpe_open(struct tokenizer *t, const struct gguf *g, struct err *e);
+bool tok_bpe_prepare(struct tok_work *w, size_t len);
 bool tok_bpe_encode(struct tok_work *w, const char *text, size_t len, bool first);
 void tok_bpe_piece(const struct tokenizer *t, int32_t id, struct buf *out);
 // SentencePiece's writing, which raw BPE shares: spaces as word marks into w->text, tokens for bytes, whole characters.
 bool tok_mark_spaces(struct tok_work *w, const char *text, size_t len);
 void tok_find_bytes(struct tokenizer *t);
 size_t tok_symbol_len(const char *text, size_t len);
-// Cuts a text with word marks where no token reaches across, and calls `word` for what lies between, with its number of
-// characters. tok_find_joins prepares it.
-typedef bool tok_word_fn(struct tok_work *w, const char *word, size_t len, size_t n_symbols);
-bool tok_each_word(struct tok_work *w, const char *text, size_t len, tok_word_fn *word);
-void tok_find_joins(struct tokenizer *t);
+// Cuts a text at its seams (tok_seams.c) and calls `word` for what lies between; where tok_seams_open did not find the
+// table worth it, the text is one word.
+bool tok_seams_open(struct tok_work *w, size_t len);
+bool tok_each_word(struct tok_work *w, const char *text, size_t len, pretok_sink *word, void *user);
+// How many threads a text of so many bytes is worth.
+unsigned tok_share_threads(const struct tok_work *w, size_t len);
+// Encodes items[0..n) by several threads; what `encode` appends for an item must depend on the item alone.
+typedef bool tok_part_fn(struct tok_work *w, const void *items, size_t from, size_t to);
+bool tok_share(struct tok_work *w, unsigned n_threads, const void *items, size_t n, tok_part_fn *encode);
+// The same for the pieces into which `cut` cuts a text. `encode` gets a struct tok_work.
+typedef bool tok_cut_fn(struct tok_work *w, const char *text, size_t len, pretok_sink *piece, void *user);
+bool tok_share_pieces(struct tok_work *w, const char *text, size_t len, tok_cut_fn *cut, pretok_sink *encode);
 bool tok_spm_open(struct tokenizer *t, const struct gguf *g, struct err *e);
 bool tok_spm_encode(struct tok_work *w, const char *text, size_t len, bool first);
 void tok_spm_piece(const struct tokenizer *t, int32_t id, struct buf *out);
 bool tok_wpm_open(struct tokenizer *t, const struct gguf *g, struct err *e);
 bool tok_wpm_encode(struct tok_work *w, const char *text, size_t len, bool first);
+// tok_lens_open fails when tokens have too many different lengths over 63. tok_lens_at lists the lengths worth a look
+// at a place, ascending, from `first` on and up to `left`, and returns how many there are.
+bool tok_lens_open(struct tokenizer *t, struct err *e);
+unsigned tok_lens_at(const struct tok_lens *x, const char *text, size_t left, size_t first, uint32_t *lens);
 bool tok_unigram_open(struct tokenizer *t, const struct gguf *g, struct err *e);
 bool tok_unigram_encode(struct tok_work *w, const char *text, size_t len, bool first);
+bool tok_rwkv_unescape(struct arena *a, struct gguf_value *texts, struct err *e);
+bool tok_rwkv_open(struct tokenizer *t, const struct gguf *g, struct err *e);
+bool tok_rwkv_encode(struct tok_work *w, const char *text, size_t len, bool first);
+void tok_rwkv_piece(const struct tokenizer *t, int32_t id, struct buf *out);
+bool tok_plamo2_open(struct tokenizer *t, const struct gguf *g, struct err *e);
+bool tok_plamo2_encode(struct tok_work *w, const char *text, size_t len, bool first);
+void tok_plamo2_piece(const struct tokenizer *t, int32_t id, struct buf *out);
+bool tok_white_open(struct tokenizer *t, const struct gguf *g, struct err *e);
+bool tok_white_encode(struct tok_work *w, const char *text, size_t len, bool first);

@@ -5,7 +5,10 @@
 // slots are fetched some way ahead of being filled.
 #include "text/tok_impl.h"
 
+#include <pthread.h>
 #include <stdlib.h>
+
+#define THREAD_MIN 16384 // merges from which a thread is worth starting
 
 // Entries on their way into a table, so that the memory of many slots is fetched at once.
 struct batch {
@@ -95,17 +98,68 @@ static bool fill_texts(struct tok_texts *x, const struct gguf_value *v) {
     return fits && batch_flush(&batch);
 }
 
-bool tok_texts_open(struct tok_texts *x, struct arena *a, const struct gguf_value *v, const char *key, struct err *e) {
+static bool fill_merges(struct tok_merges *x, const struct gguf_value *v) {
+    struct batch batch = {.index = &x->index, .budget = v->count * 64 + 1024};
+    const uint8_t *at = v->data;
+    bool fits = true;
+    for (uint64_t i = 0; i < v->count && fits; i++) {
+        uint64_t len = next_len(&at), hash = hash_merge((const char *)at, len);
+        fits = !hash || batch_put(&batch, hash, (uint32_t)(at - v->data));
+        at += len;
+    }
+    return fits && batch_flush(&batch);
+}
+
+static bool check_size(const struct gguf_value *v, const char *key, struct err *e) {
     ERR_IF(v->count > TOK_MAX_VOCAB, e, ERR_INPUT, "key '%s': %llu entries, at most %u are supported", key,
            (unsigned long long)v->count, TOK_MAX_VOCAB);
     ERR_IF(v->size > INT32_MAX - 8, e, ERR_INPUT, "key '%s': over 2 GB of text", key);
+    return true;
+}
+
+static bool texts_alloc(struct tok_texts *x, struct arena *a, const struct gguf_value *v, struct err *e) {
     x->n = (uint32_t)v->count;
     x->base = (const char *)v->data;
     x->start = arena_alloc(a, (size_t)x->n + 1, sizeof *x->start);
     if (!x->start)
         return err_memory(e, ((size_t)x->n + 1) * sizeof *x->start, "the vocabulary");
-    ERR_FORWARD(index_open(&x->index, a, x->n, x->n, e));
-    ERR_IF(!fill_texts(x, v), e, ERR_INPUT, "key '%s': too many equal or colliding texts", key);
+    return index_open(&x->index, a, x->n, x->n, e);
+}
+
+// The merges on a thread of their own: both lists take about as long, and opening takes nothing else.
+struct merges_job {
+    struct tok_merges *x;
+    const struct gguf_value *v;
+    bool fits;
+};
+
+static void *run_merges(void *user) {
+    struct merges_job *job = user;
+    job->fits = fill_merges(job->x, job->v);
+    return NULL;
+}
+
+static bool fill_both(struct tok_texts *x, const struct gguf_value *texts, struct merges_job *merges) {
+    pthread_t thread;
+    bool alone = merges->v->count < THREAD_MIN || pthread_create(&thread, NULL, run_merges, merges) != 0;
+    bool fits = fill_texts(x, texts);
+    if (alone)
+        run_merges(merges);
+    else
+        pthread_join(thread, NULL);
+    return fits;
+}
+
+bool tok_lists_open(struct tokenizer *t, const struct gguf_value *texts, const struct gguf_value *merges,
+                    struct err *e) {
+    static const char texts_key[] = "tokenizer.ggml.tokens", merges_key[] = "tokenizer.ggml.merges";
+    struct merges_job job = {&t->merges, merges, false};
+    ERR_FORWARD(check_size(texts, texts_key, e) && check_size(merges, merges_key, e));
+    ERR_FORWARD(texts_alloc(&t->texts, &t->arena, texts, e));
+    t->merges.base = (const char *)merges->data;
+    ERR_FORWARD(index_open(&t->merges.index, &t->arena, (uint32_t)merges->count, (uint32_t)merges->size, e));
+    ERR_IF(!fill_both(&t->texts, texts, &job), e, ERR_INPUT, "key '%s': too many equal or colliding texts", texts_key);
+    ERR_IF(!job.fits, e, ERR_INPUT, "key '%s': too many equal or colliding merges", merges_key);
     return true;
 }
 
@@ -121,25 +175,6 @@ bool tok_some_open(struct tok_index *x, struct arena *a, const struct tok_texts 
     return (fits && batch_flush(&batch)) || err_set(e, ERR_INPUT, "special tokens: too many equal or colliding texts");
 }
 
-bool tok_merges_open(struct tok_merges *x, struct arena *a, const struct gguf_value *v, const char *key,
-                     struct err *e) {
-    ERR_IF(v->count > TOK_MAX_VOCAB, e, ERR_INPUT, "key '%s': %llu entries, at most %u are supported", key,
-           (unsigned long long)v->count, TOK_MAX_VOCAB);
-    ERR_IF(v->size > INT32_MAX - 8, e, ERR_INPUT, "key '%s': over 2 GB of text", key);
-    x->base = (const char *)v->data;
-    ERR_FORWARD(index_open(&x->index, a, (uint32_t)v->count, (uint32_t)v->size, e));
-    struct batch batch = {.index = &x->index, .budget = v->count * 64 + 1024};
-    const uint8_t *at = v->data;
-    bool fits = true;
-    for (uint64_t i = 0; i < v->count && fits; i++) {
-        uint64_t len = next_len(&at), hash = hash_merge((const char *)at, len);
-        fits = !hash || batch_put(&batch, hash, (uint32_t)(at - v->data));
-        at += len;
-    }
-    ERR_IF(!fits || !batch_flush(&batch), e, ERR_INPUT, "key '%s': too many equal or colliding merges", key);
-    return true;
-}
-
 #define WORD_SLOTS 8192
 #define WORD_TEXT 22
 #define WORD_IDS 10
@@ -153,6 +188,13 @@ struct tok_word {
 bool tok_words_open(struct tok_work *w) {
     w->words = calloc(WORD_SLOTS, sizeof *w->words);
     return w->words != NULL;
+}
+
+void tok_work_free(struct tok_work *w) {
+    merge_free(&w->merge);
+    buf_free(&w->text);
+    buf_free(&w->lattice);
+    free(w->words);
 }
 
 bool tok_word_find(struct tok_work *w, const char *word, size_t len, struct tok_word **slot) {

@@ -8,19 +8,19 @@ static const struct tok_kind_row rows[] = {
         .name = "gpt2", .merges = true,
         .defaults = {[TOK_BOS] = 11, [TOK_EOS] = 11, [TOK_EOT] = -1, [TOK_EOM] = -1, [TOK_UNK] = -1, [TOK_SEP] = -1,
                      [TOK_PAD] = -1, [TOK_MASK] = -1},
-        .open = tok_bpe_open, .encode = tok_bpe_encode, .piece = tok_bpe_piece,
+        .open = tok_bpe_open, .prepare = tok_bpe_prepare, .encode = tok_bpe_encode, .piece = tok_bpe_piece,
     },
     {
         .name = "llama", .flags = TOK_ADD_BOS | TOK_SPACE_PREFIX, .drops_space = true,
         .defaults = {[TOK_BOS] = 1, [TOK_EOS] = 2, [TOK_EOT] = -1, [TOK_EOM] = -1, [TOK_UNK] = 0, [TOK_SEP] = -1,
                      [TOK_PAD] = -1, [TOK_MASK] = -1},
-        .open = tok_spm_open, .encode = tok_spm_encode, .piece = tok_spm_piece,
+        .open = tok_spm_open, .prepare = tok_seams_open, .encode = tok_spm_encode, .piece = tok_spm_piece,
     },
     {
         .name = "gemma4", .merges = true, .pre = "gemma4",
         .defaults = {[TOK_BOS] = -1, [TOK_EOS] = -1, [TOK_EOT] = -1, [TOK_EOM] = -1, [TOK_UNK] = -1, [TOK_SEP] = -1,
                      [TOK_PAD] = -1, [TOK_MASK] = -1},
-        .open = tok_bpe_open, .encode = tok_bpe_encode, .piece = tok_bpe_piece,
+        .open = tok_bpe_open, .prepare = tok_bpe_prepare, .encode = tok_bpe_encode, .piece = tok_bpe_piece,
     },
     {
         .name = "bert", .flags = TOK_ADD_BOS, .framed = true,
@@ -32,7 +32,25 @@ static const struct tok_kind_row rows[] = {
         .name = "t5", .flags = TOK_ADD_EOS, .drops_space = true,
         .defaults = {[TOK_BOS] = -1, [TOK_EOS] = 1, [TOK_EOT] = -1, [TOK_EOM] = -1, [TOK_UNK] = 2, [TOK_SEP] = -1,
                      [TOK_PAD] = 0, [TOK_MASK] = -1},
-        .open = tok_unigram_open, .encode = tok_unigram_encode, .piece = tok_spm_piece,
+        .open = tok_unigram_open, .prepare = tok_seams_open, .encode = tok_unigram_encode, .piece = tok_spm_piece,
+    },
+    {
+        .name = "rwkv", .escaped = true,
+        .defaults = {[TOK_BOS] = -1, [TOK_EOS] = -1, [TOK_EOT] = -1, [TOK_EOM] = -1, [TOK_UNK] = -1, [TOK_SEP] = -1,
+                     [TOK_PAD] = -1, [TOK_MASK] = -1},
+        .open = tok_rwkv_open, .encode = tok_rwkv_encode, .piece = tok_rwkv_piece,
+    },
+    {
+        .name = "plamo2",
+        .defaults = {[TOK_BOS] = 1, [TOK_EOS] = 2, [TOK_EOT] = -1, [TOK_EOM] = -1, [TOK_UNK] = 0, [TOK_SEP] = -1,
+                     [TOK_PAD] = 3, [TOK_MASK] = -1},
+        .open = tok_plamo2_open, .encode = tok_plamo2_encode, .piece = tok_plamo2_piece,
+    },
+    {
+        .name = "whitespace", .merges = true,
+        .defaults = {[TOK_BOS] = 11, [TOK_EOS] = 11, [TOK_EOT] = -1, [TOK_EOM] = -1, [TOK_UNK] = -1, [TOK_SEP] = -1,
+                     [TOK_PAD] = -1, [TOK_MASK] = -1},
+        .open = tok_white_open, .prepare = tok_bpe_prepare, .encode = tok_white_encode, .piece = tok_bpe_piece,
     },
 };
 // clang-format on

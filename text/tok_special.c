@@ -20,8 +20,23 @@ struct cluster {
     size_t owner_cap;
 };
 
+// A special token, or a stretch between two.
+struct part {
+    uint32_t begin, end; // of a stretch
+    int32_t id;          // -1: a stretch
+    bool first;          // nothing but a special token came directly before
+};
+
+// The parts of a long text, which threads share.
+struct parts {
+    const char *text;
+    struct part *ptr;
+    size_t n, cap;
+};
+
 struct search {
     struct tok_work *w;
+    struct parts *parts; // NULL: parts are encoded as they are found
     const struct tok_input *in;
     size_t done; // the text before is encoded
     bool first;  // nothing but a special token came directly before
@@ -139,6 +154,28 @@ static size_t longest(const struct search *s, size_t at, size_t most) {
     return 0;
 }
 
+static bool encode_part(struct tok_work *w, const char *text, const struct part *p) {
+    if (p->id >= 0)
+        ids_push(w->out, p->id);
+    return p->id >= 0 || w->t->row->encode(w, text + p->begin, p->end - p->begin, p->first);
+}
+
+static bool add_part(struct search *s, struct part p) {
+    struct parts *all = s->parts;
+    if (!all)
+        return encode_part(s->w, s->in->text, &p);
+    if (all->n == all->cap) {
+        size_t cap = all->cap ? 2 * all->cap : 1024;
+        struct part *ptr = realloc(all->ptr, cap * sizeof *ptr);
+        if (!ptr)
+            return false;
+        all->ptr = ptr;
+        all->cap = cap;
+    }
+    all->ptr[all->n++] = p;
+    return true;
+}
+
 // Encodes the stretch up to `end`, where a token that takes the white space before it may follow.
 static bool encode_stretch(struct search *s, size_t end, bool strip_end) {
     size_t begin = s->done;
@@ -148,7 +185,7 @@ static bool encode_stretch(struct search *s, size_t end, bool strip_end) {
         end--;
     if (begin == end)
         return true;
-    if (!s->w->t->row->encode(s->w, s->in->text + begin, end - begin, s->first))
+    if (!add_part(s, (struct part){(uint32_t)begin, (uint32_t)end, -1, s->first}))
         return false;
     s->first = false;
     return true;
@@ -161,9 +198,8 @@ static bool strips_right(const struct tokenizer *t, int32_t id) {
 
 static bool take(struct search *s, size_t at, size_t len, int32_t id) {
     const struct tokenizer *t = s->w->t;
-    if (!encode_stretch(s, at, id == t->strip_left))
+    if (!encode_stretch(s, at, id == t->strip_left) || !add_part(s, (struct part){.id = id}))
         return false;
-    ids_push(s->w->out, id);
     s->done = at + len;
     s->first = true;
     s->strip = strips_right(t, id);
@@ -269,12 +305,41 @@ static bool encode_all(struct search *s) {
     return encode_stretch(s, s->in->len, false);
 }
 
+static bool encode_parts(struct tok_work *w, const void *items, size_t from, size_t to) {
+    const struct parts *p = items;
+    for (size_t i = from; i < to; i++)
+        if (!encode_part(w, p->text, &p->ptr[i]))
+            return false;
+    return true;
+}
+
+// Threads share runs of short parts; a part that is long enough for threads of its own goes alone.
+static bool share_parts(struct tok_work *w, const struct parts *all, unsigned n_threads) {
+    bool ok = true;
+    for (size_t at = 0, end; at < all->n && ok; at = end) {
+        size_t len = 0;
+        for (end = at; end < all->n && tok_share_threads(w, all->ptr[end].end - all->ptr[end].begin) == 1; end++)
+            len += all->ptr[end].end - all->ptr[end].begin;
+        struct parts some = {all->text, all->ptr + at, end - at, 0};
+        if (end == at)
+            ok = encode_part(w, all->text, &all->ptr[end++]);
+        else if (tok_share_threads(w, len) == 1)
+            ok = encode_parts(w, &some, 0, some.n);
+        else
+            ok = tok_share(w, n_threads, &some, some.n, encode_parts);
+    }
+    return ok;
+}
+
 bool tok_special_encode(struct tok_work *w, const struct tok_input *in) {
     if (in->len > UINT32_MAX / 2)
         return false;
-    struct search s = {.w = w, .in = in, .first = true};
-    bool ok = encode_all(&s);
+    struct parts parts = {.text = in->text};
+    unsigned n_threads = tok_share_threads(w, in->len);
+    struct search s = {.w = w, .in = in, .first = true, .parts = n_threads > 1 ? &parts : NULL};
+    bool ok = encode_all(&s) && (n_threads == 1 || share_parts(w, &parts, n_threads));
     free(s.c.heap);
     free(s.c.owner);
+    free(parts.ptr);
     return ok;
 }

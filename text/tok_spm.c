@@ -2,8 +2,7 @@
 // SentencePiece BPE (kind llama): spaces become word marks, characters are symbols, and the pair whose joint text is
 // the token with the highest score is merged first. What is no token is written byte by byte.
 //
-// The scheme merges across the whole text. It is cut before a word mark all the same where no token has that mark
-// behind the byte that stands there: no merge could cross, and words seen before need no merging.
+// The scheme merges across the whole text. It is cut all the same where no merge could cross (tok_seams.c).
 #include "text/tok_impl.h"
 
 #define MARK "\xE2\x96\x81" // U+2581, the word mark
@@ -23,25 +22,10 @@ void tok_find_bytes(struct tokenizer *t) {
     }
 }
 
-// Notes the bytes that some token has directly before a word mark.
-void tok_find_joins(struct tokenizer *t) {
-    for (uint32_t id = 0; id < t->texts.n; id++) {
-        struct str s = tok_text_at(&t->texts, id);
-        const char *end = s.ptr + s.len;
-        for (const char *p = s.ptr; p + MARK_LEN < end && (p = memchr(p + 1, MARK[0], (size_t)(end - p) - 1));) {
-            if (!is_mark(p, (size_t)(end - p)) || (p - s.ptr >= MARK_LEN && is_mark(p - MARK_LEN, MARK_LEN)))
-                continue;
-            unsigned char before = (unsigned char)p[-1];
-            t->joins[before / 8] |= (uint8_t)(1 << before % 8);
-        }
-    }
-}
-
 bool tok_spm_open(struct tokenizer *t, const struct gguf *g, struct err *e) {
     (void)g;
     (void)e;
     tok_find_bytes(t);
-    tok_find_joins(t);
     return true;
 }
 
@@ -81,9 +65,9 @@ size_t tok_symbol_len(const char *text, size_t len) {
     return min_size(lens[(unsigned char)*text >> 4], len);
 }
 
-static bool merge_word(struct tok_work *w, const char *word, size_t len, size_t n_symbols) {
+static bool merge_word(struct tok_work *w, const char *word, size_t len) {
     struct merge *m = &w->merge;
-    if (len > UINT32_MAX / 2 || !merge_reserve(m, n_symbols))
+    if (len > UINT32_MAX / 2 || !merge_reserve(m, len))
         return false;
     m->n = 0;
     for (size_t at = 0; at < len;) {
@@ -99,38 +83,16 @@ static bool merge_word(struct tok_work *w, const char *word, size_t len, size_t 
     return true;
 }
 
-static bool encode_word(struct tok_work *w, const char *word, size_t len, size_t n_symbols) {
+static bool encode_word(void *user, const char *word, size_t len) {
+    struct tok_work *w = user;
     struct tok_word *slot;
     if (tok_word_find(w, word, len, &slot))
         return true;
     size_t from = w->out->len;
-    if (!merge_word(w, word, len, n_symbols))
+    if (!merge_word(w, word, len))
         return false;
     tok_word_keep(w, slot, word, len, from);
     return true;
-}
-
-// Whether a word may begin at text + at.
-static bool may_cut(const struct tokenizer *t, const char *text, size_t at, size_t symbol, size_t before) {
-    unsigned char byte = (unsigned char)text[at - 1];
-    return symbol == MARK_LEN && is_mark(text + at, symbol) && !(t->joins[byte / 8] >> byte % 8 & 1) &&
-           !(before == MARK_LEN && is_mark(text + at - MARK_LEN, MARK_LEN));
-}
-
-bool tok_each_word(struct tok_work *w, const char *text, size_t len, tok_word_fn *word) {
-    size_t begin = 0, n_symbols = 0, before = 0;
-    for (size_t at = 0, n; at < len; at += n) {
-        n = tok_symbol_len(text + at, len - at);
-        if (at > begin && may_cut(w->t, text, at, n, before)) {
-            if (!word(w, text + begin, at - begin, n_symbols))
-                return false;
-            begin = at;
-            n_symbols = 0;
-        }
-        n_symbols++;
-        before = n;
-    }
-    return word(w, text + begin, len - begin, n_symbols);
 }
 
 bool tok_mark_spaces(struct tok_work *w, const char *text, size_t len) {
@@ -149,7 +111,7 @@ bool tok_spm_encode(struct tok_work *w, const char *text, size_t len, bool first
     w->text.len = 0;
     if (first && w->t->flags & TOK_SPACE_PREFIX)
         buf_append(&w->text, MARK, MARK_LEN);
-    return tok_mark_spaces(w, text, len) && tok_each_word(w, w->text.ptr, w->text.len, encode_word);
+    return tok_mark_spaces(w, text, len) && tok_share_pieces(w, w->text.ptr, w->text.len, tok_each_word, encode_word);
 }
 
 void tok_spm_piece(const struct tokenizer *t, int32_t id, struct buf *out) {

@@ -87,7 +87,7 @@ bool tok_encode(const struct tokenizer *t, const struct tok_input *in, struct id
     ERR_IF(!t->row, e, ERR_INPUT, "tokenizer kind '%.*s' is not supported", (int)min_size(t->kind.len, 60),
            t->kind.len ? t->kind.ptr : "(none)");
     struct tok_work w = {.t = t, .out = ids, .e = e, .merge.user = t};
-    bool ok = in->len < TOK_WORDS_MIN || tok_words_open(&w);
+    bool ok = (in->len < TOK_WORDS_MIN || tok_words_open(&w)) && (!t->row->prepare || t->row->prepare(&w, in->len));
     if (in->add_special && t->named[TOK_BOS] >= 0 && (t->row->framed || t->flags & TOK_ADD_BOS))
         ids_push(ids, t->named[TOK_BOS]);
     ok = ok && tok_special_encode(&w, in);
@@ -95,10 +95,9 @@ bool tok_encode(const struct tokenizer *t, const struct tok_input *in, struct id
         ids_push(ids, t->named[TOK_SEP]);
     if (in->add_special && !t->row->framed && t->flags & TOK_ADD_EOS && t->named[TOK_EOS] >= 0)
         ids_push(ids, t->named[TOK_EOS]);
-    merge_free(&w.merge);
-    buf_free(&w.text);
-    buf_free(&w.lattice);
-    free(w.words);
+    tok_work_free(&w);
+    free(w.seams);
+    free(w.bytes_rank);
     return (ok && !ids->failed) || err_memory(e, in->len, "tokenizing");
 }
 

@@ -13,8 +13,6 @@
 
 #define MARK "\xE2\x96\x81" // U+2581, the word mark
 #define MARK_LEN 3
-#define HEAD 6 // bytes that choose the lengths worth a look, where there are so many
-#define TOK_LENS 65536
 
 // The best way to a place of the word: its score, and the token that ends there.
 struct step {
@@ -23,46 +21,8 @@ struct step {
     int32_t id;
 };
 
-static size_t head_slot(const char *text) {
-    uint64_t x = 0;
-    memcpy(&x, text, HEAD);
-    return (x * TOK_MIX1) >> 48;
-}
-
 static bool is_piece(uint8_t type) {
     return type == TOK_NORMAL || type == TOK_USER_DEFINED || type == TOK_UNUSED;
-}
-
-// Keeps the lengths of 64 and more in order; false when there are too many of them.
-static bool note_long(struct tok_unigram *u, uint32_t len) {
-    unsigned i = u->n_long;
-    while (i && u->long_lens[i - 1] >= len)
-        i--;
-    if (i < u->n_long && u->long_lens[i] == len)
-        return true;
-    if (u->n_long == ARRAY_LEN(u->long_lens))
-        return false;
-    memmove(u->long_lens + i + 1, u->long_lens + i, (u->n_long - i) * sizeof *u->long_lens);
-    u->long_lens[i] = len;
-    u->n_long++;
-    return true;
-}
-
-static bool note_lengths(struct tokenizer *t, struct err *e) {
-    struct tok_unigram *u = &t->unigram;
-    u->lens = arena_alloc(&t->arena, TOK_LENS, sizeof *u->lens);
-    if (!u->lens)
-        return err_memory(e, TOK_LENS * sizeof *u->lens, "the tokenizer's tables");
-    for (uint32_t id = 0; id < t->texts.n; id++) {
-        struct str s = tok_text_at(&t->texts, id);
-        if (!is_piece(t->types[id]) || s.len < HEAD)
-            continue;
-        u->lens[head_slot(s.ptr)] |= s.len < 64 ? (uint64_t)1 << s.len : 1;
-        ERR_IF(s.len >= 64 && !note_long(u, (uint32_t)s.len), e, ERR_INPUT,
-               "key 'tokenizer.ggml.tokens': tokens of more than %zu different lengths over 63 bytes",
-               ARRAY_LEN(u->long_lens));
-    }
-    return true;
 }
 
 static uint32_t read_u32(const uint8_t *p) {
@@ -98,8 +58,7 @@ bool tok_unigram_open(struct tokenizer *t, const struct gguf *g, struct err *e) 
     ERR_FORWARD(gguf_get_bool(g, "tokenizer.ggml.remove_extra_whitespaces", false, &u->joins_spaces, e));
     ERR_FORWARD(read_map(u, g, e));
     tok_find_bytes(t);
-    tok_find_joins(t);
-    return note_lengths(t, e);
+    return tok_lens_open(t, e);
 }
 
 static uint32_t node_at(const struct tok_unigram *u, uint32_t i) {
@@ -186,23 +145,14 @@ static bool offer_token(const struct tokenizer *t, struct step *steps, const cha
 }
 
 static void take_place(const struct tokenizer *t, struct step *steps, const char *word, size_t at, size_t len) {
-    const struct tok_unigram *u = &t->unigram;
-    size_t symbol = tok_symbol_len(word + at, len - at), left = len - at;
+    size_t symbol = tok_symbol_len(word + at, len - at);
+    uint32_t lens[TOK_LENS_MAX];
     bool known = false;
-    for (size_t n = symbol; n < HEAD && n <= left; n++) // what ends inside a character leads nowhere
-        known |= offer_token(t, steps, word, at, n) && n == symbol;
-    uint64_t lens = left >= HEAD ? u->lens[head_slot(word + at)] : 0;
-    bool longer = lens & 1;
-    for (lens &= ~(uint64_t)1; lens; lens &= lens - 1) {
-        size_t n = (size_t)__builtin_ctzll(lens);
-        if (n > left)
-            break;
-        offer_token(t, steps, word, at, n);
-    }
-    for (unsigned i = 0; longer && i < u->n_long && u->long_lens[i] <= left; i++)
-        offer_token(t, steps, word, at, u->long_lens[i]);
+    // What ends inside a character leads nowhere.
+    for (unsigned i = 0, n = tok_lens_at(&t->lens, word + at, len - at, symbol, lens); i < n; i++)
+        known |= offer_token(t, steps, word, at, lens[i]) && lens[i] == symbol;
     if (!known)
-        offer(steps, at, at + symbol, t->named[TOK_UNK], u->unknown);
+        offer(steps, at, at + symbol, t->named[TOK_UNK], t->unigram.unknown);
 }
 
 static void push_steps(struct tok_work *w, const struct step *steps, size_t len) {
@@ -232,8 +182,8 @@ static bool best_way(struct tok_work *w, const char *word, size_t len) {
     return true;
 }
 
-static bool encode_word(struct tok_work *w, const char *word, size_t len, size_t n_symbols) {
-    (void)n_symbols;
+static bool encode_word(void *user, const char *word, size_t len) {
+    struct tok_work *w = user;
     struct tok_word *slot;
     size_t from = w->out->len;
     if (!tok_word_find(w, word, len, &slot)) {
@@ -250,5 +200,5 @@ static bool encode_word(struct tok_work *w, const char *word, size_t len, size_t
 
 bool tok_unigram_encode(struct tok_work *w, const char *text, size_t len, bool first) {
     (void)first;
-    return make_plain(w, text, len) && (!w->text.len || tok_each_word(w, w->text.ptr, w->text.len, encode_word));
+    return make_plain(w, text, len) && (!w->text.len || tok_each_word(w, w->text.ptr, w->text.len, encode_word, w));
 }

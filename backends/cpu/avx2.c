@@ -16,6 +16,7 @@ void kernels_fill_avx2(struct kernels *k) {
     k->attend = attend;
     avx2_fill_dot(k);
     avx2_fill_gemm(k);
+    avx2_fill_float(k);
 }
 
 #endif

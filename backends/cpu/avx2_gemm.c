@@ -28,30 +28,31 @@ INLINE void multiply(const uint8_t *w, const struct columns *x, size_t at, int g
     }
 }
 
-INLINE void block_sums32(const struct panel_format32 f, const uint8_t *p, const struct columns *x, size_t b,
+INLINE void block_sums32(const struct shape32 s, const uint8_t *p, const struct columns *x, size_t block,
                          __m256i dot[COLS][VECTORS]) {
+    const int groups = 8 / s.each;
     UNROLL for (int c = 0; c < COLS; c++) UNROLL for (int v = 0; v < VECTORS; v++) dot[c][v] =
-        f.zero ? _mm256_set1_epi32(x->offset[c][b]) : _mm256_setzero_si256();
-    UNROLL for (int plane = 0; plane < f.planes; plane++) UNROLL for (int g = 0; g < 8; g += FIT(f)) {
+        s.zero ? _mm256_set1_epi32(x->offset[c][block]) : _mm256_setzero_si256();
+    UNROLL for (int plane = 0; plane < s.planes; plane++) UNROLL for (int g = 0; g < groups; g += FIT(s)) {
         __m256i acc[COLS][VECTORS];
         load_again();
-        multiply(p + (plane * 8 + g) * GROUP, x, 32 * b + 4 * (size_t)g, FIT(f), acc);
+        multiply(p + (plane * 8 + g) * GROUP, x, 4 * ((size_t)groups * block + (size_t)g), FIT(s), acc);
         UNROLL for (int c = 0; c < COLS; c++) UNROLL for (int v = 0; v < VECTORS; v++) dot[c][v] =
             _mm256_add_epi32(dot[c][v], _mm256_madd_epi16(acc[c][v], _mm256_set1_epi16(plane ? 16 : 1)));
     }
 }
 
-INLINE void block_sums256(const struct panel_format256 f, const uint8_t *p, const struct columns *x, size_t b,
+INLINE void block_sums256(const struct shape256 s, const uint8_t *p, const struct columns *x, size_t b,
                           int32_t total[COLS][ROWS]) {
-    const int groups = f.sub / 4;
+    const int groups = s.sub / 4;
     memset(total, 0, COLS * sizeof *total);
-    for (int s = 0; s < 256 / f.sub; s++) {
-        UNROLL for (int plane = 0; plane < f.planes; plane++) UNROLL for (int g = 0; g < groups; g += FIT(f)) {
+    for (int i = 0; i < 256 / s.sub; i++) {
+        UNROLL for (int plane = 0; plane < s.planes; plane++) UNROLL for (int g = 0; g < groups; g += FIT(s)) {
             __m256i acc[COLS][VECTORS];
             load_again();
-            multiply(p + (plane * 64 + s * groups + g) * GROUP, x, 256 * b + 4 * (size_t)(s * groups + g), FIT(f), acc);
+            multiply(p + (plane * 64 + i * groups + g) * GROUP, x, 256 * b + 4 * (size_t)(i * groups + g), FIT(s), acc);
             UNROLL for (int v = 0; v < VECTORS; v++) {
-                __m256i scale = _mm256_load_si256((const void *)(p + places256(f).scale + s * GROUP + 32 * v));
+                __m256i scale = _mm256_load_si256((const void *)(p + places256(s).scale + i * GROUP + 32 * v));
                 scale = plane ? _mm256_slli_epi16(scale, 4) : scale;
                 UNROLL for (int c = 0; c < COLS; c++) {
                     __m256i *at = (__m256i *)(void *)(total[c] + 8 * v);

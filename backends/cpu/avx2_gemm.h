@@ -6,53 +6,54 @@
 
 typedef float sums[8][COLS][ROWS]; // partial sums by block mod 8
 
-INLINE void tile32(const struct panel_format32 f, const uint8_t *p, const struct columns *x, size_t blocks, sums sum) {
-    for (size_t b = 0; b < blocks; b++, p += panel32_size(f)) {
-        const float *d = (const float *)(const void *)(p + f.planes * 8 * GROUP);
-        __m256i dot[COLS][VECTORS];
-        block_sums32(f, p, x, b, dot);
-        UNROLL for (int c = 0; c < COLS; c++) UNROLL for (int v = 0; v < VECTORS; v++) {
-            float *at = sum[b % 8][c] + 8 * v;
-            __m256 scale = _mm256_mul_ps(_mm256_load_ps(d + 8 * v), _mm256_broadcast_ss(&x->d[c][b]));
-            __m256 s = _mm256_fmadd_ps(scale, _mm256_cvtepi32_ps(dot[c][v]), _mm256_load_ps(at));
-            if (f.m)
-                s = _mm256_fmadd_ps(_mm256_load_ps(d + ROWS + 8 * v), _mm256_broadcast_ss(&x->s[c][b]), s);
-            _mm256_store_ps(at, s);
+INLINE void tile32(const struct shape32 s, const uint8_t *p, const struct columns *x, size_t runs, sums sum) {
+    const struct places32 place = places32(s);
+    for (size_t b = 0; b < runs; b++, p += place.size)
+        UNROLL for (int i = 0; i < s.each; i++) {
+            const float *d = (const float *)(const void *)(p + place.d) + i * ROWS;
+            const float *m = (const float *)(const void *)(p + place.m);
+            size_t block = b * (size_t)s.each + (size_t)i;
+            __m256i dot[COLS][VECTORS];
+            block_sums32(s, p + i * (8 / s.each) * GROUP, x, block, dot);
+            UNROLL for (int c = 0; c < COLS; c++) UNROLL for (int v = 0; v < VECTORS; v++) {
+                float *at = sum[block % 8][c] + 8 * v;
+                __m256 scale = _mm256_mul_ps(_mm256_load_ps(d + 8 * v), _mm256_broadcast_ss(&x->d[c][b]));
+                __m256 y = _mm256_fmadd_ps(scale, _mm256_cvtepi32_ps(dot[c][v]), _mm256_load_ps(at));
+                if (s.min)
+                    y = _mm256_fmadd_ps(_mm256_load_ps(m + 8 * v), _mm256_broadcast_ss(&x->s[c][b]), y);
+                _mm256_store_ps(at, y);
+            }
         }
-    }
 }
 
 // What the minimums or the zero take off a block's sum, for one column.
-INLINE __m256i offset256(const struct panel_format256 f, const uint8_t *pair, const int16_t *bs, int v) {
+INLINE __m256i offset256(int sub, const uint8_t *pair, const int16_t *bs, int v) {
     __m256i sum = _mm256_setzero_si256();
-    UNROLL for (int i = 0; i < 128 / f.sub; i++) {
+    UNROLL for (int i = 0; i < 128 / sub; i++) {
         __m256i two = _mm256_load_si256((const void *)(pair + i * GROUP + 32 * v));
         sum = _mm256_add_epi32(sum, _mm256_madd_epi16(two, _mm256_set1_epi32(word_at(bs + 2 * i))));
     }
     return sum;
 }
 
-INLINE void tile256(const struct panel_format256 f, const uint8_t *p, const struct columns *x, size_t blocks,
-                    sums sum) {
-    const struct places256 place = places256(f);
+INLINE void tile256(const struct shape256 s, const uint8_t *p, const struct columns *x, size_t blocks, sums sum) {
+    const struct places256 place = places256(s);
     for (size_t b = 0; b < blocks; b++, p += place.size) {
-        const float *d = (const float *)(const void *)(p + place.d);
+        const float *d = (const float *)(const void *)(p + place.d), *m = (const float *)(const void *)(p + place.m);
         _Alignas(32) int32_t total[COLS][ROWS];
-        block_sums256(f, p, x, b, total);
+        block_sums256(s, p, x, b, total);
         UNROLL for (int c = 0; c < COLS; c++) UNROLL for (int v = 0; v < VECTORS; v++) {
             float *at = sum[b % 8][c] + 8 * v;
             const __m256 dx = _mm256_broadcast_ss(&x->d[c][b]);
-            __m256i dot = _mm256_load_si256((const void *)(total[c] + 8 * v)), offset = _mm256_setzero_si256();
-            if (f.mins || f.zero)
-                offset = offset256(f, p + place.pair, x->bs[c] + (size_t)(256 / f.sub) * b, v);
-            if (f.zero)
+            __m256i dot = _mm256_load_si256((const void *)(total[c] + 8 * v));
+            __m256i offset = offset256(s.sub, p + place.pair, x->bs[c] + (size_t)(256 / s.sub) * b, v);
+            if (s.zero)
                 dot = _mm256_sub_epi32(dot, offset);
-            __m256 s = _mm256_fmadd_ps(_mm256_mul_ps(_mm256_load_ps(d + 8 * v), dx), _mm256_cvtepi32_ps(dot),
-                                       _mm256_load_ps(at));
-            if (f.mins)
-                s = _mm256_fnmadd_ps(_mm256_mul_ps(_mm256_load_ps(d + ROWS + 8 * v), dx), _mm256_cvtepi32_ps(offset),
-                                     s);
-            _mm256_store_ps(at, s);
+            __m256 scale = _mm256_mul_ps(_mm256_load_ps(d + 8 * v), dx);
+            __m256 y = _mm256_fmadd_ps(scale, _mm256_cvtepi32_ps(dot), _mm256_load_ps(at));
+            if (s.min)
+                y = _mm256_fnmadd_ps(_mm256_mul_ps(_mm256_load_ps(m + 8 * v), dx), _mm256_cvtepi32_ps(offset), y);
+            _mm256_store_ps(at, y);
         }
     }
 }
@@ -81,16 +82,21 @@ INLINE void load_columns(const struct dot_job *j, uint32_t col, size_t at, size_
     }
 }
 
-// -zero times the sums of the activations of `blocks` blocks of 32.
-INLINE void offsets32(int zero, struct columns *x, size_t blocks) {
+// -zero times the sums of the activations over each scale's elements, 32 or 16, in `runs` runs of 32.
+INLINE void offsets32(int each, int zero, struct columns *x, size_t runs) {
     const __m256i factor = _mm256_set1_epi16((short)-zero);
     for (int c = 0; c < COLS; c++) {
         size_t b = 0;
-        for (; b + 8 <= blocks; b += 8) {
+        if (each == 2) {
+            for (; b < 2 * runs; b++)
+                x->offset[c][b] = -zero * x->bs[c][b];
+            continue;
+        }
+        for (; b + 8 <= runs; b += 8) {
             __m256i bs = _mm256_loadu_si256((const void *)(x->bs[c] + 2 * b));
             _mm256_store_si256((void *)(x->offset[c] + b), _mm256_madd_epi16(bs, factor));
         }
-        for (; b < blocks; b++)
+        for (; b < runs; b++)
             x->offset[c][b] = -zero * (x->bs[c][2 * b] + x->bs[c][2 * b + 1]);
     }
 }
@@ -107,68 +113,83 @@ INLINE void sums_over32(struct columns *x, size_t blocks) {
     }
 }
 
-INLINE void gemm32_columns(const struct panel_format32 f, const struct dot_job *j, uint32_t first, uint32_t col) {
-    _Alignas(64) sums sum;
-    struct columns x;
-    memset(sum, 0, sizeof sum);
-    for (size_t at = 0; at < j->n; at += CHUNK) {
-        size_t blocks = min_size(CHUNK, j->n - at) / 32;
-        load_columns(j, col, at, 32, &x);
-        if (f.zero)
-            offsets32(f.zero, &x, blocks);
-        tile32(f, (const uint8_t *)j->panel + at / 32 * panel32_size(f), &x, blocks, sum);
-    }
+INLINE void finish_all(const struct dot_job *j, uint32_t first, sums sum, uint32_t col) {
     for (uint32_t c = 0; c < COLS && col + c < j->cols; c++)
         finish(j, first, sum, (int)c, col + c);
 }
 
-INLINE void gemm256_columns(const struct panel_format256 f, const struct dot_job *j, uint32_t first, uint32_t col) {
-    _Alignas(64) sums sum;
-    struct columns x;
-    memset(sum, 0, sizeof sum);
-    for (size_t at = 0; at < j->n; at += CHUNK) {
-        size_t blocks = min_size(CHUNK, j->n - at) / 256;
-        load_columns(j, col, at, 256, &x);
-        if (f.sub == 32)
-            sums_over32(&x, blocks);
-        tile256(f, (const uint8_t *)j->panel + at / 256 * places256(f).size, &x, blocks, sum);
-    }
-    for (uint32_t c = 0; c < COLS && col + c < j->cols; c++)
-        finish(j, first, sum, (int)c, col + c);
-}
-
-INLINE void gemm32(const struct panel_format32 f, const struct dot_job *j) {
-    for (uint32_t first = 0; first < j->rows; first += ROWS) {
-        unpack32(f, j, first);
-        for (uint32_t col = 0; col < j->cols; col += COLS)
-            gemm32_columns(f, j, first, col);
+// The panel of the rows from `first` on times all columns.
+INLINE void multiply32(const struct shape32 s, const struct dot_job *j, uint32_t first, int zero) {
+    for (uint32_t col = 0; col < j->cols; col += COLS) {
+        _Alignas(64) sums sum;
+        struct columns x;
+        memset(sum, 0, sizeof sum);
+        for (size_t at = 0; at < j->n; at += CHUNK) {
+            size_t runs = min_size(CHUNK, j->n - at) / 32;
+            load_columns(j, col, at, 32, &x);
+            if (s.zero)
+                offsets32(s.each, zero, &x, runs);
+            tile32(s, (const uint8_t *)j->panel + at / 32 * places32(s).size, &x, runs, sum);
+        }
+        finish_all(j, first, sum, col);
     }
 }
 
-INLINE void gemm256(const struct panel_format256 f, const struct dot_job *j) {
-    for (uint32_t first = 0; first < j->rows; first += ROWS) {
-        unpack256(f, j, first);
-        for (uint32_t col = 0; col < j->cols; col += COLS)
-            gemm256_columns(f, j, first, col);
+INLINE void multiply256(const struct shape256 s, const struct dot_job *j, uint32_t first) {
+    for (uint32_t col = 0; col < j->cols; col += COLS) {
+        _Alignas(64) sums sum;
+        struct columns x;
+        memset(sum, 0, sizeof sum);
+        for (size_t at = 0; at < j->n; at += CHUNK) {
+            size_t blocks = min_size(CHUNK, j->n - at) / 256;
+            load_columns(j, col, at, 256, &x);
+            if (s.sub == 32)
+                sums_over32(&x, blocks);
+            tile256(s, (const uint8_t *)j->panel + at / 256 * places256(s).size, &x, blocks, sum);
+        }
+        finish_all(j, first, sum, col);
     }
 }
 
-#define FORMAT32(sym, runs, zero, fit, min)                                                                            \
+// Shapes, with a function each that the formats share.
+#define FORMAT32(sym, shape, runs, zero, m, m8)
+#define FORMAT256(sym, shape, zero, mins, m)
+#define SHAPE32(shape, each, fit, zero, min)                                                                           \
+    static const struct shape32 shape32_##shape = {each, fit, fit ? 1 : PLANES, zero, min};                            \
+    static void multiply32_##shape(const struct dot_job *j, uint32_t first, int z) {                                   \
+        multiply32((struct shape32){each, fit, fit ? 1 : PLANES, zero, min}, j, first, z);                             \
+    }
+#define SHAPE256(shape, sub, fit, zero, min)                                                                           \
+    static const struct shape256 shape256_##shape = {sub, fit, fit ? 1 : PLANES, zero, min};                           \
+    static void multiply256_##shape(const struct dot_job *j, uint32_t first) {                                         \
+        multiply256((struct shape256){sub, fit, fit ? 1 : PLANES, zero, min}, j, first);                               \
+    }
+#include "backends/cpu/avx2_formats.h"
+
+#define SHAPE32(shape, each, fit, zero, min)
+#define SHAPE256(shape, sub, fit, zero, min)
+#define FORMAT32(sym, shape, runs, zero, m, m8)                                                                        \
     static void gemm_##sym(const struct dot_job *j) {                                                                  \
-        gemm32((struct panel_format32){codes_##sym, d_##sym, min, sizeof(struct block_##sym), runs, zero, fit,         \
-                                       fit ? 1 : PLANES},                                                              \
-               j);                                                                                                     \
+        const struct source32 f = {codes_##sym, d_##sym, m, sizeof(struct block_##sym), runs};                         \
+        for (uint32_t first = 0; first < j->rows; first += ROWS) {                                                     \
+            unpack32(shape32_##shape, f, j, first);                                                                    \
+            multiply32_##shape(j, first, zero);                                                                        \
+        }                                                                                                              \
     }
-#define FORMAT256(sym, sub, zero, fit, mins, dmin)                                                                     \
+#define FORMAT256(sym, shape, zero, mins, m)                                                                           \
     static void gemm_##sym(const struct dot_job *j) {                                                                  \
-        gemm256((struct panel_format256){codes_##sym, scales_##sym, mins, d_##sym, dmin, sizeof(struct block_##sym),   \
-                                         sub, zero, fit, fit ? 1 : PLANES},                                            \
-                j);                                                                                                    \
+        const struct source256 f = {codes_##sym, scales_##sym, mins, d_##sym, m, sizeof(struct block_##sym), zero};    \
+        for (uint32_t first = 0; first < j->rows; first += ROWS) {                                                     \
+            unpack256(shape256_##shape, f, j, first);                                                                  \
+            multiply256_##shape(j, first);                                                                             \
+        }                                                                                                              \
     }
 #include "backends/cpu/avx2_formats.h"
 
 static void fill_gemm(struct kernels *k) {
-#define FORMAT32(sym, runs, zero, fit, min) k->gemm[QUANT_##sym] = gemm_##sym;
-#define FORMAT256(sym, sub, zero, fit, mins, dmin) k->gemm[QUANT_##sym] = gemm_##sym;
+#define SHAPE32(shape, each, fit, zero, min)
+#define SHAPE256(shape, sub, fit, zero, min)
+#define FORMAT32(sym, shape, runs, zero, m, m8) k->gemm[QUANT_##sym] = gemm_##sym;
+#define FORMAT256(sym, shape, zero, mins, m) k->gemm[QUANT_##sym] = gemm_##sym;
 #include "backends/cpu/avx2_formats.h"
 }

@@ -4,28 +4,38 @@
 // products are added in 16 bits. Included between a level's begin and end headers.
 #pragma once
 
-#include "backends/cpu/avx2_codes.h"
+#include "backends/cpu/avx2_codes_iq.h"
 #include "backends/cpu/kernels.h"
 
 #define ROWS 16
 #define VECTORS (ROWS / 8)
 #define GROUP (ROWS * 4) // bytes of a group of four elements of all rows
 
-struct panel_format32 {
-    codes_reader *codes;
-    scale_reader *d, *m; // m NULL: no minimum
-    size_t block_size;
-    int runs, zero, fit;
-    int planes;
+// What the work behind the unpacking depends on (avx2_formats.h).
+struct shape32 {
+    int each, fit, planes;
+    bool zero, min;
 };
 
-struct panel_format256 {
+struct shape256 {
+    int sub, fit, planes;
+    bool zero, min;
+};
+
+// How a format is unpacked.
+struct source32 {
     codes_reader *codes;
-    scales_reader *scales, *mins; // mins NULL: none
-    scale_reader *d, *dmin;
+    scale_reader *d, *m;
     size_t block_size;
-    int sub, zero, fit;
-    int planes;
+    int runs;
+};
+
+struct source256 {
+    codes_reader *codes;
+    scales_reader *scales, *mins;
+    scale_reader *d, *m;
+    size_t block_size;
+    int zero;
 };
 
 #define CHUNK 2048 // elements of the columns that a tile takes at a time
@@ -35,28 +45,37 @@ struct columns {
     const int8_t *q[COLS];
     const float *d[COLS], *s[COLS];
     const int16_t *bs[COLS];                       // formats of 256: sums over as many elements as have a sub-scale
-    _Alignas(32) int32_t offset[COLS][CHUNK / 32]; // formats of 32: -zero times the sum over a block
+    _Alignas(32) int32_t offset[COLS][CHUNK / 16]; // formats of 32: -zero times the sum over what has a scale
     int16_t bs32[COLS][CHUNK / 32];
 };
 
-// A panel of a format of 32 is, block by block: codes [planes][8] groups, scales [ROWS], minimums [ROWS].
-INLINE size_t panel32_size(const struct panel_format32 f) {
-    return (size_t)f.planes * 8 * GROUP + (f.m ? 2u : 1u) * ROWS * sizeof(float);
+// A panel of a format of 32 is, run by run: codes [planes][8] groups, scales [each][ROWS], minimums [ROWS].
+struct places32 {
+    size_t d, m, size;
+};
+
+INLINE struct places32 places32(const struct shape32 s) {
+    struct places32 p;
+    p.d = (size_t)s.planes * 8 * GROUP;
+    p.m = p.d + (size_t)s.each * ROWS * sizeof(float);
+    p.size = p.m + (s.min ? ROWS * sizeof(float) : 0);
+    return p;
 }
 
 // A panel of a format of 256 is, block by block: codes [planes][64] groups; sub-scales [256 / sub][ROWS], each twice in
 // 16 bits; what multiplies the sums of the activations, [128 / sub][ROWS] pairs of 16 bits for two sub-blocks:
-// minimums, or sub-scales times zero; scales [ROWS], scales of minimums [ROWS].
+// minimums, or sub-scales times zero; scales [ROWS]; scales of minimums [ROWS].
 struct places256 {
-    size_t scale, pair, d, size;
+    size_t scale, pair, d, m, size;
 };
 
-INLINE struct places256 places256(const struct panel_format256 f) {
+INLINE struct places256 places256(const struct shape256 s) {
     struct places256 p;
-    p.scale = (size_t)f.planes * 64 * GROUP;
-    p.pair = p.scale + (size_t)(256 / f.sub) * GROUP;
-    p.d = p.pair + (f.mins || f.zero ? (size_t)(128 / f.sub) * GROUP : 0);
-    p.size = p.d + 2 * ROWS * sizeof(float);
+    p.scale = (size_t)s.planes * 64 * GROUP;
+    p.pair = p.scale + (size_t)(256 / s.sub) * GROUP;
+    p.d = p.pair + (size_t)(128 / s.sub) * GROUP;
+    p.m = p.d + ROWS * sizeof(float);
+    p.size = p.m + (s.min ? ROWS * sizeof(float) : 0);
     return p;
 }
 
@@ -109,64 +128,74 @@ INLINE void panel_rows(const struct dot_job *j, uint32_t first, const char *row[
         row[r] = j->w + min_size(first + r, j->rows - 1) * j->row_size;
 }
 
-INLINE void unpack32(const struct panel_format32 f, const struct dot_job *j, uint32_t first) {
+// Rows follow each other in the file: what lies ROWS rows ahead is the next panel.
+INLINE void prefetch_next(const struct dot_job *j, const char *row[ROWS], size_t at, size_t size) {
+    for (int r = 0; r < ROWS; r++)
+        prefetch(row[r] + at + ROWS * j->row_size, size);
+}
+
+INLINE void unpack32(const struct shape32 s, const struct source32 f, const struct dot_job *j, uint32_t first) {
+    const struct places32 at = places32(s);
     const char *row[ROWS];
     uint8_t *p = j->panel;
     panel_rows(j, first, row);
-    for (size_t b = 0; b < j->n / 32; b++, p += panel32_size(f)) {
-        size_t at = b / (size_t)f.runs * f.block_size;
-        float *d = (float *)(void *)(p + f.planes * 8 * GROUP);
+    for (size_t b = 0; b < j->n / 32; b++, p += at.size) {
+        size_t block = b / (size_t)f.runs * f.block_size;
+        int run = (int)(b % (size_t)f.runs);
+        float *d = (float *)(void *)(p + at.d), *m = (float *)(void *)(p + at.m);
+        if (b % 8 == 0)
+            prefetch_next(j, row, block, 8 / (size_t)f.runs * f.block_size);
         for (int v = 0; v < VECTORS; v++) {
             __m256i q[8];
-            UNROLL for (int r = 0; r < 8; r++) q[r] = f.codes(row[8 * v + r] + at, (int)(b % (size_t)f.runs));
-            store_codes(q, f.planes, 8 * GROUP, p + 32 * v);
+            for (int r = 0; r < 8; r++)
+                q[r] = f.codes(row[8 * v + r] + block, run);
+            store_codes(q, s.planes, 8 * GROUP, p + 32 * v);
         }
         for (int r = 0; r < ROWS; r++) {
-            d[r] = f.d(row[r] + at);
-            if (f.m)
-                d[ROWS + r] = f.m(row[r] + at);
+            UNROLL for (int i = 0; i < s.each; i++) d[i * ROWS + r] = f.d(row[r] + block, run * s.each + i);
+            if (s.min)
+                m[r] = f.m(row[r] + block, run);
         }
     }
 }
 
-// Sixteen sub-scales of a row as they stand in the panel.
-INLINE void store_scales(const struct panel_format256 f, const char *block, uint8_t *panel, int r) {
-    const struct places256 at = places256(f);
-    int16_t s[16], pair[16];
+// Sixteen sub-scales of a row, and its minimums, as they stand in the panel.
+INLINE void store_scales(const struct shape256 s, const struct source256 f, const char *block, uint8_t *panel, int r) {
+    const struct places256 at = places256(s);
+    int16_t scale[16], pair[16];
     __m256i scales = _mm256_cvtepi8_epi16(f.scales(block));
-    _mm256_storeu_si256((void *)s, scales);
-    if (f.mins)
-        _mm256_storeu_si256((void *)pair, _mm256_cvtepu8_epi16(f.mins(block)));
-    else
-        _mm256_storeu_si256((void *)pair, _mm256_mullo_epi16(scales, _mm256_set1_epi16((short)f.zero)));
-    UNROLL for (int i = 0; i < 256 / f.sub; i++) {
+    __m256i pairs =
+        s.min ? _mm256_cvtepu8_epi16(f.mins(block)) : _mm256_mullo_epi16(scales, _mm256_set1_epi16((short)f.zero));
+    _mm256_storeu_si256((void *)scale, scales);
+    _mm256_storeu_si256((void *)pair, pairs);
+    UNROLL for (int i = 0; i < 256 / s.sub; i++) {
         int16_t *twice = (int16_t *)(void *)(panel + at.scale + i * GROUP) + 2 * r;
-        twice[0] = twice[1] = s[i * f.sub / 16];
-        if (f.mins || f.zero)
-            ((int16_t *)(void *)(panel + at.pair + i / 2 * GROUP))[2 * r + i % 2] = pair[i * f.sub / 16];
+        twice[0] = twice[1] = scale[i * s.sub / 16];
+        ((int16_t *)(void *)(panel + at.pair + i / 2 * GROUP))[2 * r + i % 2] = pair[i * s.sub / 16];
     }
 }
 
-INLINE void unpack256(const struct panel_format256 f, const struct dot_job *j, uint32_t first) {
+INLINE void unpack256(const struct shape256 s, const struct source256 f, const struct dot_job *j, uint32_t first) {
+    const struct places256 at = places256(s);
     const char *row[ROWS];
     uint8_t *p = j->panel;
-    const struct places256 at = places256(f);
     panel_rows(j, first, row);
     for (size_t b = 0; b < j->n / 256; b++, p += at.size) {
-        float *d = (float *)(void *)(p + at.d);
+        float *d = (float *)(void *)(p + at.d), *m = (float *)(void *)(p + at.m);
+        prefetch_next(j, row, b * f.block_size, f.block_size);
         for (int v = 0; v < VECTORS; v++) {
-            UNROLL for (int c = 0; c < 8; c++) {
-                __m256i q[8];
-                UNROLL for (int r = 0; r < 8; r++) q[r] = f.codes(row[8 * v + r] + b * f.block_size, c);
-                store_codes(q, f.planes, 64 * GROUP, p + 8 * c * GROUP + 32 * v);
-            }
+            __m256i q[8][8];
+            for (int r = 0; r < 8; r++)
+                UNROLL for (int c = 0; c < 8; c++) q[c][r] = f.codes(row[8 * v + r] + b * f.block_size, c);
+            for (int c = 0; c < 8; c++)
+                store_codes(q[c], s.planes, 64 * GROUP, p + 8 * c * GROUP + 32 * v);
         }
         for (int r = 0; r < ROWS; r++) {
             const char *block = row[r] + b * f.block_size;
-            store_scales(f, block, p, r);
-            d[r] = f.d(block);
-            if (f.mins)
-                d[ROWS + r] = f.dmin(block);
+            store_scales(s, f, block, p, r);
+            d[r] = f.d(block, 0);
+            if (s.min)
+                m[r] = f.m(block, 0);
         }
     }
 }

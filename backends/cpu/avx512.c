@@ -14,7 +14,9 @@
 void kernels_fill_avx512(struct kernels *k) {
     fill_ops(k);
     k->attend = attend;
-    avx512_fill_dot(k);
+    avx512_fill_dot_float(k);
+    avx512_fill_dot32(k);
+    avx512_fill_dot256(k);
     avx512_fill_gemm(k);
 }
 

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
-// The AVX-512 level: avx512.c small operations and attention, avx512_dot.c few columns, avx512_gemm.c many columns.
+// The AVX-512 level: avx512.c small operations and attention, avx512_dot*.c few columns, avx512_gemm*.c many
+// columns.
 // Zen 4 and later, Ice Lake and later.
 #pragma once
 
 #include "backends/cpu/kernels.h"
 
-void avx512_fill_dot(struct kernels *k);
+void avx512_fill_dot_float(struct kernels *k);
+void avx512_fill_dot32(struct kernels *k);
+void avx512_fill_dot256(struct kernels *k);
 void avx512_fill_gemm(struct kernels *k);

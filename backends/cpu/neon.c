@@ -12,6 +12,7 @@
 void kernels_fill_neon(struct kernels *k) {
     fill_ops(k);
     k->attend = attend;
+    neon_fill_dot(k);
 }
 
 #endif

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Writes the reference cases of tests/data/beyond from the published code of the models, with tiny random weights.
-    references.py [-o FOLDER] [NAME...]      needs torch, transformers and gguf"""
+    references.py [-o FOLDER] [NAME...]      needs torch, transformers, rwkv and gguf"""
 import os
 import sys
 
 import encoders
+import gemmas
+import rwkv_cases
+import t5
 
-FAMILIES = (encoders,)
+FAMILIES = (encoders, gemmas, t5, rwkv_cases)
 DATA = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data", "beyond")
 
 

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: MIT
+// AVX-512: formats with one float scale per block of 256 elements, K and TQ formats and IQ4_XS: a reader per format for
+// the codes of 64 consecutive elements as unsigned bytes, one for the sub-scales, and one row for all. The formats with
+// codebooks are in avx512_grids.h. Included between avx512_begin.h and avx512_end.h.
+#pragma once
+
+#include "backends/cpu/v16_avx512.h"
+#include "quant/grids.h"
+
+// Elements 64 i .. 64 i + 63 of the block at b.
+typedef __m512i codes256_reader(const char *b, int i);
+// Sixteen bytes, one per sixteen elements: scales (signed) or minimums.
+typedef __m128i scales256_reader(const char *b);
+// The block's scale.
+typedef uint16_t half_reader(const char *b);
+
+struct format256 {
+    codes256_reader *codes;
+    scales256_reader *scales, *mins; // NULL: scales are all 1; there are no minimums
+    half_reader *half;
+    size_t block_size;
+    float factor; // times the half is the scale
+    int zero;     // the code of 0
+    int most;     // the largest |code| (as stored)
+};
+
+// Nibbles: the low ones of 32 bytes, then the high ones.
+INLINE __m512i nibbles_of_32(const char *qs) {
+    __m512i v = _mm512_broadcast_i64x4(_mm256_loadu_si256((const void *)qs));
+    v = _mm512_mask_srli_epi16(v, 0xffff0000, v, 4);
+    return _mm512_and_si512(v, _mm512_set1_epi8(15));
+}
+
+// Bits `first` and up of 32 bytes, then bits `second` (> first) and up of the same: shifted to bit `to`, both to the
+// right or both to the left. Other bits are noise.
+INLINE __m512i shifted_twice(const char *p, int first, int second, int to) {
+    __m512i v = _mm512_broadcast_i64x4(_mm256_loadu_si256((const void *)p));
+    const long long a = first - to, b = second - to;
+    if (a >= 0)
+        return _mm512_srlv_epi64(v, _mm512_setr_epi64(a, a, a, a, b, b, b, b));
+    return _mm512_sllv_epi64(v, _mm512_setr_epi64(-a, -a, -a, -a, -b, -b, -b, -b));
+}
+
+// low | (high & bits)
+INLINE __m512i add_bits(__m512i low, __m512i high, int bits) {
+    return _mm512_ternarylogic_epi64(low, high, _mm512_set1_epi8((char)bits), 0xf8);
+}
+
+// Two-bit codes of Q2_K, Q3_K and TQ2_0: 32 bytes hold 128 elements, the first 32 in the lowest bits.
+INLINE __m512i pairs_of_bits(const char *qs, int i) {
+    __m512i v = shifted_twice(qs + 32 * (i / 2), 4 * (i % 2), 4 * (i % 2) + 2, 0);
+    return _mm512_and_si512(v, _mm512_set1_epi8(3));
+}
+
+// Eight bytes, each twice.
+INLINE __m128i bytes_twice(__m128i v) {
+    return _mm_unpacklo_epi8(v, v);
+}
+
+// The nibbles of `n` bytes (4 or 8) in order, low before high.
+INLINE __m128i nibbles_in_order(const char *p, size_t n) {
+    uint64_t bytes = 0;
+    memcpy(&bytes, p, n);
+    __m128i v = _mm_cvtsi64_si128((long long)bytes);
+    return _mm_and_si128(_mm_unpacklo_epi8(v, _mm_srli_epi16(v, 4)), _mm_set1_epi8(15));
+}
+
+// 2 s + 1
+INLINE __m128i odd_scales(__m128i s) {
+    return _mm_add_epi8(_mm_add_epi8(s, s), _mm_set1_epi8(1));
+}
+
+INLINE __m512i codes_q2_k(const char *b, int i) {
+    return pairs_of_bits(b + offsetof(struct block_q2_k, qs), i);
+}
+
+INLINE __m128i scales_q2_k(const char *b) {
+    return _mm_and_si128(_mm_loadu_si128((const void *)b), _mm_set1_epi8(15));
+}
+
+INLINE __m128i mins_q2_k(const char *b) {
+    return _mm_and_si128(_mm_srli_epi16(_mm_loadu_si128((const void *)b), 4), _mm_set1_epi8(15));
+}
+
+INLINE uint16_t half_q2_k(const char *b) {
+    return half_at(b + offsetof(struct block_q2_k, d));
+}
+
+INLINE __m512i codes_q3_k(const char *b, int i) {
+    __m512i high = shifted_twice(b + offsetof(struct block_q3_k, hmask), 2 * i, 2 * i + 1, 2);
+    return add_bits(pairs_of_bits(b + offsetof(struct block_q3_k, qs), i), high, 4);
+}
+
+INLINE __m128i scales_q3_k(const char *b) {
+    uint64_t low;
+    uint32_t high;
+    memcpy(&low, b + offsetof(struct block_q3_k, scales), sizeof low);
+    memcpy(&high, b + offsetof(struct block_q3_k, scales) + sizeof low, sizeof high);
+    __m128i s =
+        _mm_and_si128(_mm_srlv_epi64(_mm_set1_epi64x((long long)low), _mm_setr_epi32(0, 0, 4, 0)), _mm_set1_epi8(15));
+    __m128i h = _mm_and_si128(_mm_srlv_epi32(_mm_set1_epi32((int)high), _mm_setr_epi32(0, 2, 4, 6)), _mm_set1_epi8(3));
+    return _mm_sub_epi8(_mm_or_si128(s, _mm_slli_epi16(h, 4)), _mm_set1_epi8(32));
+}
+
+INLINE uint16_t half_q3_k(const char *b) {
+    return half_at(b + offsetof(struct block_q3_k, d));
+}
+
+INLINE __m512i codes_q4_k(const char *b, int i) {
+    return nibbles_of_32(b + offsetof(struct block_q4_k, qs) + 32 * i);
+}
+
+INLINE uint16_t half_q4_k(const char *b) {
+    return half_at(b);
+}
+
+INLINE __m512i codes_q5_k(const char *b, int i) {
+    __m512i high = shifted_twice(b + offsetof(struct block_q5_k, qh), 2 * i, 2 * i + 1, 4);
+    return add_bits(nibbles_of_32(b + offsetof(struct block_q5_k, qs) + 32 * i), high, 16);
+}
+
+#define scales_q5_k scales_q4_k
+#define mins_q5_k mins_q4_k
+#define half_q5_k half_q4_k
+
+INLINE __m512i codes_q6_k(const char *b, int i) {
+    __m512i low = _mm512_loadu_si512(b + offsetof(struct block_q6_k, ql) + 64 * (i / 2));
+    low = _mm512_and_si512(i % 2 ? _mm512_srli_epi16(low, 4) : low, _mm512_set1_epi8(15));
+    __m512i high = shifted_twice(b + offsetof(struct block_q6_k, qh) + 32 * (i / 2), 4 * (i % 2), 4 * (i % 2) + 2, 4);
+    return add_bits(low, high, 0x30);
+}
+
+INLINE uint16_t half_q6_k(const char *b) {
+    return half_at(b + offsetof(struct block_q6_k, d));
+}
+
+// Sixteen low nibbles, then sixteen high ones, for two sub-blocks.
+INLINE __m512i codes_iq4_xs(const char *b, int i) {
+    const char *qs = b + offsetof(struct block_iq4_xs, qs) + 32 * i;
+    __m256i bytes = _mm256_loadu_si256((const void *)qs);
+    __m512i v = _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 1, 0, 1, 2, 3, 2, 3), _mm512_castsi256_si512(bytes));
+    v = _mm512_and_si512(_mm512_mask_srli_epi16(v, 0xff00ff00, v, 4), _mm512_set1_epi8(15));
+    v = _mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_loadu_si128((const void *)grid_nonlinear)), v);
+    return _mm512_xor_si512(v, _mm512_set1_epi8(-128));
+}
+
+INLINE __m128i scales_iq4_xs(const char *b) {
+    __m128i high = _mm_srlv_epi16(_mm_set1_epi16((short)half_at(b + offsetof(struct block_iq4_xs, scales_h))),
+                                  _mm_setr_epi16(0, 2, 4, 6, 8, 10, 12, 14));
+    high = _mm_slli_epi16(_mm_and_si128(high, _mm_set1_epi16(3)), 4);
+    __m128i low = nibbles_in_order(b + offsetof(struct block_iq4_xs, scales_l), 4);
+    __m128i s = _mm_or_si128(low, _mm_packus_epi16(high, high));
+    return bytes_twice(_mm_sub_epi8(s, _mm_set1_epi8(32)));
+}
+
+INLINE uint16_t half_iq4_xs(const char *b) {
+    return half_at(b);
+}
+
+// The digit that three times the byte carries into the ninth bit, after `k` digits were shifted out.
+INLINE __m256i ternary_digit(__m256i bytes, int power) {
+    const __m256i low = _mm256_set1_epi16(0xff);
+    __m256i even = _mm256_and_si256(bytes, low), odd = _mm256_srli_epi16(bytes, 8);
+    const __m256i p = _mm256_set1_epi16((short)power), three = _mm256_set1_epi16(3);
+    even = _mm256_mullo_epi16(_mm256_and_si256(_mm256_mullo_epi16(even, p), low), three);
+    odd = _mm256_mullo_epi16(_mm256_and_si256(_mm256_mullo_epi16(odd, p), low), three);
+    // The digit is at most 2, so the words' high bytes are the digits.
+    return _mm256_or_si256(_mm256_srli_epi16(even, 8), _mm256_andnot_si256(low, odd));
+}
+
+// Elements 32 k .. 32 k + 31 of a block of TQ1_0.
+INLINE __m256i digits_tq1_0(const char *b, int k) {
+    static const short power[5] = {1, 3, 9, 27, 81};
+    if (k < 5)
+        return ternary_digit(_mm256_loadu_si256((const void *)b), power[k]);
+    __m128i qs = _mm_loadu_si128((const void *)(b + 32));
+    if (k < 7) { // two digits of the sixteen bytes
+        __m256i first = ternary_digit(_mm256_castsi128_si256(qs), power[2 * (k - 5)]);
+        __m256i second = ternary_digit(_mm256_castsi128_si256(qs), power[2 * (k - 5) + 1]);
+        return _mm256_inserti128_si256(first, _mm256_castsi256_si128(second), 1);
+    }
+    int32_t qh;
+    memcpy(&qh, b + offsetof(struct block_tq1_0, qh), sizeof qh);
+    __m256i last = ternary_digit(_mm256_castsi128_si256(qs), power[4]);
+    const __m256i four = _mm256_setr_epi32(1, 3, 9, 27, 0, 0, 0, 0);
+    // The four bytes of qh, each times the lane's power: multiplied byte by byte as even and odd words.
+    const __m256i p = _mm256_or_si256(four, _mm256_slli_epi32(four, 16)), low = _mm256_set1_epi16(0xff);
+    __m256i v = _mm256_set1_epi32(qh);
+    __m256i even = _mm256_and_si256(_mm256_mullo_epi16(_mm256_and_si256(v, low), p), low);
+    __m256i odd = _mm256_and_si256(_mm256_mullo_epi16(_mm256_srli_epi16(v, 8), p), low);
+    __m256i shifted = _mm256_or_si256(even, _mm256_slli_epi16(odd, 8));
+    return _mm256_inserti128_si256(last, _mm256_castsi256_si128(ternary_digit(shifted, 1)), 1);
+}
+
+INLINE __m512i codes_tq1_0(const char *b, int i) {
+    return _mm512_inserti64x4(_mm512_castsi256_si512(digits_tq1_0(b, 2 * i)), digits_tq1_0(b, 2 * i + 1), 1);
+}
+
+INLINE uint16_t half_tq1_0(const char *b) {
+    return half_at(b + offsetof(struct block_tq1_0, d));
+}
+
+INLINE __m512i codes_tq2_0(const char *b, int i) {
+    return pairs_of_bits(b + offsetof(struct block_tq2_0, qs), i);
+}
+
+INLINE uint16_t half_tq2_0(const char *b) {
+    return half_at(b + offsetof(struct block_tq2_0, d));
+}
