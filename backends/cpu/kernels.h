@@ -84,8 +84,9 @@ struct kernels {
 // The smallest number of columns for which gemm beats dot.
 #define GEMM_MIN_COLS 4
 
-// Bytes of scratch that a gemm slot may use for PANEL_ROWS rows of n elements: so many for every 256 begun.
-#define PANEL_BYTES_PER_256 13568
+// Bytes of scratch that a slot may use for PANEL_ROWS rows of n elements: so many, and for every 256 begun.
+#define PANEL_BYTES 49152
+#define PANEL_BYTES_PER_256 16384
 size_t kernels_panel_size(size_t n);
 
 // The table of the best level that the machine and the cap allow: NULL cap for no cap. An unknown name is ERR_USAGE, a

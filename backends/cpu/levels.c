@@ -59,5 +59,5 @@ bool kernels_init(struct kernels *k, const char *cap, struct err *e) {
 }
 
 size_t kernels_panel_size(size_t n) {
-    return (n / 256 + 1) * PANEL_BYTES_PER_256;
+    return PANEL_BYTES + (n / 256 + 1) * PANEL_BYTES_PER_256;
 }

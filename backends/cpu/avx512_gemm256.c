@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: MIT
+// AVX-512, many columns, formats with one float scale per 256 elements. Sub-scales are multiplied as integers, in one
+// of three ways. Where code times sub-scale fits a byte, the panel holds the products (MULTIPLIED), and a block is one
+// sum. Else each part of a block is summed by itself: sums that fit 16 bits are scaled by the pair dot instruction
+// (NARROW), others by a 32-bit multiplication (WIDE), which takes twice as long or more.
+#if defined(__x86_64__)
+#include <string.h>
+
+#include "backends/cpu/avx512.h"
+
+#include "backends/cpu/avx512_begin.h"
+#include "backends/cpu/avx512_gemm.h"
+#include "backends/cpu/avx512_grids.h"
+
+// A block of a panel.
+struct panel256 {
+    uint8_t q[64][GROUP_BYTES];
+    int32_t scale[16][PANEL_ROWS]; // a part each
+    int32_t min[8][PANEL_ROWS];    // two int16 each, of consecutive runs
+    float d[PANEL_ROWS], dmin[PANEL_ROWS];
+};
+
+static_assert(sizeof(struct panel256) + GROUP_BYTES_PER_256 <= PANEL_BYTES_PER_256, "panel256");
+
+enum scaling { MULTIPLIED, NARROW, WIDE };
+
+// What the multiplication has to know of a format.
+struct kind {
+    enum scaling scaling;
+    int part_len; // elements that are summed before scaling: 16, 32; 256 for MULTIPLIED
+    int min_len;  // elements with one minimum: 16 or 32; 0: none
+    bool halved;  // the panel holds (product + zero) / 2, because products are odd
+};
+
+// code * scale + offset (modulo 256) byte by byte; scale and offset are given for pairs of bytes in 16 bits.
+INLINE __m512i scaled_bytes(__m512i codes, __m512i scale, __m512i offset) {
+    const __m512i low = _mm512_set1_epi16(0xff);
+    __m512i even = _mm512_mullo_epi16(codes, scale);
+    __m512i odd = _mm512_slli_epi16(_mm512_mullo_epi16(_mm512_srli_epi16(codes, 8), scale), 8);
+    return _mm512_add_epi8(_mm512_ternarylogic_epi64(low, even, odd, 0xca), offset);
+}
+
+// The sub-scales (int16, sixteen) spread to the words of elements 64 i .. 64 i + 63.
+INLINE __m512i spread_scales(__m256i scales, int i) {
+    const long long one = 0x0001000100010001;
+    const __m512i lane = _mm512_setr_epi64(0, 0, one, one, 2 * one, 2 * one, 3 * one, 3 * one);
+    return _mm512_permutexvar_epi16(_mm512_add_epi16(lane, _mm512_set1_epi16((short)(4 * i))),
+                                    _mm512_castsi256_si512(scales));
+}
+
+// What a panel holds of elements 64 i .. 64 i + 63.
+typedef __m512i panel_reader(const char *b, int i);
+
+INLINE __m512i panel_q2_k(const char *b, int i) {
+    __m512i scale = spread_scales(_mm256_cvtepi8_epi16(scales_q2_k(b)), i);
+    return scaled_bytes(codes_q2_k(b, i), scale, _mm512_setzero_si512());
+}
+
+#define ZERO_Q3_K 127 // products are -124 .. 128
+
+INLINE __m512i panel_q3_k(const char *b, int i) {
+    __m512i scale = spread_scales(_mm256_cvtepi8_epi16(scales_q3_k(b)), i);
+    __m512i codes = _mm512_sub_epi8(codes_q3_k(b, i), _mm512_set1_epi8(4));
+    return scaled_bytes(codes, scale, _mm512_set1_epi8(ZERO_Q3_K));
+}
+
+#define ZERO_IQ1 135 // products are odd, -135 .. 135
+
+// (product + 135) / 2 for product = scale * (code - 9): codes are even and scales odd.
+INLINE __m512i halved_products(__m512i codes, __m128i scales, int i) {
+    __m256i s = _mm256_cvtepi8_epi16(scales);
+    // code / 2 * s + (135 - 9 s) / 2
+    __m256i offset = _mm256_sub_epi16(_mm256_set1_epi16(ZERO_IQ1), _mm256_mullo_epi16(s, _mm256_set1_epi16(9)));
+    offset = _mm256_srli_epi16(offset, 1);
+    offset = _mm256_or_si256(offset, _mm256_slli_epi16(offset, 8));
+    return scaled_bytes(_mm512_srli_epi16(codes, 1), spread_scales(s, i), spread_scales(offset, i));
+}
+
+INLINE __m512i panel_iq1_s(const char *b, int i) {
+    return halved_products(codes_iq1_s(b, i), scales_iq1_s(b), i);
+}
+
+INLINE __m512i panel_iq1_m(const char *b, int i) {
+    return halved_products(codes_iq1_m(b, i), scales_iq1_m(b), i);
+}
+
+// Sixteen bytes of each of sixteen rows, turned: byte 4 i + k of the rows is quarter i of out[k].
+INLINE void turn_bytes(const __m128i row[16], __m512i out[4]) {
+    // Of four rows, byte i of each becomes 32 bits: bytes i, 16 + i, 32 + i, 48 + i.
+    const __m512i i = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m512i bytes =
+        _mm512_add_epi32(_mm512_mullo_epi32(i, _mm512_set1_epi32(0x01010101)), _mm512_set1_epi32(0x30201000));
+    __m512i four[4];
+    UNROLL for (int k = 0; k < 4; k++) {
+        __m512i v = _mm512_inserti32x4(_mm512_castsi128_si512(row[4 * k]), row[4 * k + 1], 1);
+        v = _mm512_inserti32x4(_mm512_inserti32x4(v, row[4 * k + 2], 2), row[4 * k + 3], 3);
+        four[k] = _mm512_permutexvar_epi8(bytes, v);
+    }
+    __m512i a = _mm512_unpacklo_epi32(four[0], four[1]), b = _mm512_unpackhi_epi32(four[0], four[1]);
+    __m512i c = _mm512_unpacklo_epi32(four[2], four[3]), d = _mm512_unpackhi_epi32(four[2], four[3]);
+    out[0] = _mm512_unpacklo_epi64(a, c);
+    out[1] = _mm512_unpackhi_epi64(a, c);
+    out[2] = _mm512_unpacklo_epi64(b, d);
+    out[3] = _mm512_unpackhi_epi64(b, d);
+}
+
+// Byte i of all rows, widened; every index is known at compile time.
+INLINE __m128i turned_byte(const __m512i turned[4], int i) {
+    switch (i / 4) {
+    case 0:
+        return _mm512_extracti32x4_epi32(turned[i % 4], 0);
+    case 1:
+        return _mm512_extracti32x4_epi32(turned[i % 4], 1);
+    case 2:
+        return _mm512_extracti32x4_epi32(turned[i % 4], 2);
+    default:
+        return _mm512_extracti32x4_epi32(turned[i % 4], 3);
+    }
+}
+
+// The sub-scales of the parts for the rows 16 v .. 16 v + 15.
+INLINE void unpack_scales(const struct kind k, scales256_reader *scales, const char *const at[16], struct panel256 *p,
+                          int v) {
+    __m128i row[16];
+    __m512i turned[4];
+    const int step = k.part_len / 16;
+    UNROLL for (int r = 0; r < 16; r++) row[r] = scales(at[r]);
+    turn_bytes(row, turned);
+    UNROLL for (int i = 0; i < 16; i += step) {
+        __m512i s = _mm512_cvtepi8_epi32(turned_byte(turned, i));
+        if (k.scaling == NARROW)
+            s = _mm512_and_si512(s, _mm512_set1_epi32(0xffff));
+        _mm512_store_si512(p->scale[i / step] + 16 * v, s);
+    }
+}
+
+INLINE void unpack_mins(const struct kind k, scales256_reader *mins, const char *const at[16], struct panel256 *p,
+                        int v) {
+    __m128i row[16];
+    __m512i turned[4];
+    const int step = k.min_len / 16;
+    UNROLL for (int r = 0; r < 16; r++) row[r] = mins(at[r]);
+    turn_bytes(row, turned);
+    UNROLL for (int i = 0; i < 16; i += 2 * step) {
+        __m512i low = _mm512_cvtepu8_epi32(turned_byte(turned, i));
+        __m512i high = _mm512_cvtepu8_epi32(turned_byte(turned, i + step));
+        _mm512_store_si512(p->min[i / (2 * step)] + 16 * v, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+    }
+}
+
+// Q2_K, Q4_K and Q5_K have it behind d.
+INLINE size_t dmin_at(const struct format256 f) {
+    return f.mins == mins_q2_k ? offsetof(struct block_q2_k, dmin) : offsetof(struct block_q4_k, dmin);
+}
+
+INLINE __m512 sixteen_halves(const uint16_t h[16]) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const void *)h));
+}
+
+INLINE void unpack_block(const struct format256 f, const struct kind k, panel_reader *read, const char *const at[16],
+                         struct panel256 *p, int v) {
+    UNROLL for (int i = 0; i < 4; i++) {
+        __m512i q[16];
+        uint8_t *out[4];
+        UNROLL for (int r = 0; r < 16; r++) q[r] = read(at[r], i);
+        UNROLL for (int m = 0; m < 4; m++) out[m] = p->q[16 * i + 4 * m] + 64 * v;
+        store_groups(q, out);
+    }
+    uint16_t h[16];
+    UNROLL for (int r = 0; r < 16; r++) h[r] = f.half(at[r]);
+    _mm512_store_ps(p->d + 16 * v, _mm512_mul_ps(sixteen_halves(h), _mm512_set1_ps(f.factor)));
+    if (k.scaling != MULTIPLIED)
+        unpack_scales(k, f.scales, at, p, v);
+    if (k.min_len) {
+        UNROLL for (int r = 0; r < 16; r++) h[r] = half_at(at[r] + dmin_at(f));
+        _mm512_store_ps(p->dmin + 16 * v, sixteen_halves(h));
+        unpack_mins(k, f.mins, at, p, v);
+    }
+}
+
+INLINE void unpack256(const struct format256 f, const struct kind k, panel_reader *read, const struct dot_job *j) {
+    struct panel256 *p = (struct panel256 *)(void *)cut(j).panel;
+    for (size_t b = 0; b < j->n / 256; b++)
+        for (int v = 0; v < VECTORS; v++) {
+            const char *at[16];
+            for (uint32_t r = 0; r < 16; r++)
+                at[r] = panel_row(j, 16 * (uint32_t)v + r) + b * f.block_size;
+            unpack_block(f, k, read, at, p + b, v);
+        }
+}
+
+typedef __m512i tile[COLS][VECTORS];
+
+// The integer sums of a block times one strip.
+INLINE void sum_parts(const struct kind k, bool has_zero, const struct panel256 *p, const struct strip *x, size_t b,
+                      tile total) {
+    const size_t parts = 256 / (size_t)k.part_len, groups = (size_t)k.part_len / 4;
+    UNROLL for (int c = 0; c < COLS; c++) UNROLL for (int v = 0; v < VECTORS; v++) total[c][v] = _mm512_setzero_si512();
+    for (size_t i = 0; i < parts; i++) {
+        tile acc;
+        UNROLL for (int c = 0; c < COLS; c++) UNROLL for (int v = 0; v < VECTORS; v++) acc[c][v] =
+            has_zero ? _mm512_set1_epi32(x->zeros[c][parts * b + i]) : _mm512_setzero_si512();
+        UNROLL for (size_t g = 0; g < groups; g++)
+            multiply(p->q[groups * i + g], x, 256 * b + 4 * (groups * i + g), acc);
+        UNROLL for (int v = 0; v < VECTORS; v++) {
+            const __m512i scale = _mm512_load_si512(p->scale[i] + 16 * v);
+            UNROLL for (int c = 0; c < COLS; c++) total[c][v] =
+                k.scaling == NARROW ? _mm512_dpwssd_epi32(total[c][v], acc[c][v], scale)
+                                    : _mm512_add_epi32(total[c][v], _mm512_mullo_epi32(acc[c][v], scale));
+        }
+    }
+}
+
+INLINE void sum_products(bool has_zero, bool halved, const struct panel256 *p, const struct strip *x, size_t b,
+                         tile total) {
+    UNROLL for (int c = 0; c < COLS; c++) UNROLL for (int v = 0; v < VECTORS; v++) total[c][v] =
+        has_zero && !halved ? _mm512_set1_epi32(x->zeros[c][b]) : _mm512_setzero_si512();
+    for (size_t i = 0; i < 64; i += 8)
+        UNROLL for (size_t g = i; g < i + 8; g++) multiply(p->q[g], x, 256 * b + 4 * g, total);
+    if (halved)
+        UNROLL for (int c = 0; c < COLS; c++) UNROLL for (int v = 0; v < VECTORS; v++) total[c][v] =
+            _mm512_add_epi32(_mm512_slli_epi32(total[c][v], 1), _mm512_set1_epi32(x->zeros[c][b]));
+}
+
+// Sums of minimum * x for one column and sixteen rows.
+INLINE __m512i sum_mins(int min_len, const struct panel256 *p, const int16_t *bs, size_t b, int v) {
+    const size_t pairs = 128 / (size_t)min_len;
+    __m512i sum = _mm512_setzero_si512();
+    UNROLL for (size_t i = 0; i < pairs; i++) sum = _mm512_dpwssd_epi32(
+        sum, _mm512_set1_epi32(word32(bs + 2 * (pairs * b + i))), _mm512_load_si512(p->min[i] + 16 * v));
+    return sum;
+}
+
+// Block b times one strip, added to its partial sums.
+INLINE void tile256(const struct kind k, bool has_zero, const struct panel256 *p, const struct strip *x, size_t b,
+                    float sum[COLS][PANEL_ROWS]) {
+    tile total;
+    if (k.scaling == MULTIPLIED)
+        sum_products(has_zero, k.halved, p, x, b, total);
+    else
+        sum_parts(k, has_zero, p, x, b, total);
+    UNROLL for (int c = 0; c < COLS; c++) UNROLL for (int v = 0; v < VECTORS; v++) {
+        const __m512 d = _mm512_set1_ps(x->d[c][b]);
+        __m512 s = b < 8 ? _mm512_setzero_ps() : _mm512_load_ps(sum[c] + 16 * v);
+        s = _mm512_fmadd_ps(_mm512_mul_ps(_mm512_load_ps(p->d + 16 * v), d), _mm512_cvtepi32_ps(total[c][v]), s);
+        if (k.min_len) {
+            __m512i offset = sum_mins(k.min_len, p, x->bs[c], b, v);
+            s = _mm512_fnmadd_ps(_mm512_mul_ps(_mm512_load_ps(p->dmin + 16 * v), d), _mm512_cvtepi32_ps(offset), s);
+        }
+        _mm512_store_ps(sum[c] + 16 * v, s);
+    }
+}
+
+INLINE void multiply256(const struct kind k, int zero, const struct dot_job *j) {
+    const struct scratch s = cut(j);
+    const struct panel256 *p = (const struct panel256 *)(const void *)s.panel;
+    for (uint32_t first = 0; first < j->cols; first += GROUP) {
+        struct strip strips[STRIPS];
+        uint32_t cols = j->cols - first < GROUP ? j->cols - first : GROUP;
+        prepare_group((struct wants){zero, k.part_len, k.min_len == 32}, j, &s, first, cols, strips);
+        for (size_t b = 0; b < j->n / 256; b++)
+            for (uint32_t i = 0; i * COLS < cols; i++)
+                tile256(k, zero != 0, p + b, &strips[i], b, s.sum[b % 8] + i * COLS);
+        finish(j, &s, first, cols, j->n / 256);
+    }
+}
+
+// The kinds: X(name, scaling, elements of a part, elements of a minimum, halved).
+#define KINDS(X)                                                                                                       \
+    X(products, MULTIPLIED, 256, 0, false)                                                                             \
+    X(products_halved, MULTIPLIED, 256, 0, true)                                                                       \
+    X(products_min, MULTIPLIED, 256, 16, false)                                                                        \
+    X(narrow16, NARROW, 16, 0, false)                                                                                  \
+    X(narrow16_min, NARROW, 16, 32, false)                                                                             \
+    X(wide16, WIDE, 16, 0, false)                                                                                      \
+    X(wide32, WIDE, 32, 0, false)                                                                                      \
+    X(wide32_min, WIDE, 32, 32, false)
+
+// What follows the unpacking is the same for formats of a kind.
+#define KIND(name, scaling, part_len, min_len, halved)                                                                 \
+    static const struct kind name = {scaling, part_len, min_len, halved};                                              \
+    static void multiply_##name(const struct dot_job *j, int zero) {                                                   \
+        multiply256((struct kind){scaling, part_len, min_len, halved}, zero, j);                                       \
+    }
+KINDS(KIND)
+
+// How each format is multiplied: X(symbol, kind, reader of the panel, zero).
+#define PANELS256(X)                                                                                                   \
+    X(q2_k, products_min, panel_q2_k, 0)                                                                               \
+    X(q3_k, products, panel_q3_k, ZERO_Q3_K)                                                                           \
+    X(q4_k, narrow16_min, codes_q4_k, 0)                                                                               \
+    X(q5_k, wide32_min, codes_q5_k, 0)                                                                                 \
+    X(q6_k, wide16, codes_q6_k, 32)                                                                                    \
+    X(iq1_s, products_halved, panel_iq1_s, ZERO_IQ1)                                                                   \
+    X(iq1_m, products_halved, panel_iq1_m, ZERO_IQ1)                                                                   \
+    X(iq2_xxs, wide32, codes_iq2_xxs, GRID_ZERO)                                                                       \
+    X(iq2_xs, wide16, codes_iq2_xs, GRID_ZERO)                                                                         \
+    X(iq2_s, wide16, codes_iq2_s, GRID_ZERO)                                                                           \
+    X(iq3_xxs, wide32, codes_iq3_xxs, GRID_ZERO)                                                                       \
+    X(iq3_s, narrow16, codes_iq3_s, GRID_ZERO)                                                                         \
+    X(iq4_xs, wide32, codes_iq4_xs, 128)                                                                               \
+    X(tq1_0, products, codes_tq1_0, 1)                                                                                 \
+    X(tq2_0, products, codes_tq2_0, 1)
+
+#define GEMM256(sym, kind, read, zero)                                                                                 \
+    static void gemm_##sym(const struct dot_job *j) {                                                                  \
+        unpack256(format_##sym(), kind, read, j);                                                                      \
+        multiply_##kind(j, zero);                                                                                      \
+    }
+
+#define FORMAT(sym, scales, mins, factor, zero, most)                                                                  \
+    INLINE struct format256 format_##sym(void) {                                                                       \
+        return (struct format256){codes_##sym, scales, mins, half_##sym, sizeof(struct block_##sym),                   \
+                                  factor,      zero,   most};                                                          \
+    }
+FORMATS256(FORMAT)
+PANELS256(GEMM256)
+
+#include "backends/cpu/avx512_end.h"
+
+void avx512_fill_gemm256(struct kernels *k) {
+#define SLOT(sym, kind, read, zero) k->gemm[QUANT_##sym] = gemm_##sym;
+    PANELS256(SLOT)
+}
+
+#endif
