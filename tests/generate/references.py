@@ -4,12 +4,13 @@
 import os
 import sys
 
+import decoders
 import encoders
 import gemmas
 import rwkv_cases
 import t5
 
-FAMILIES = (encoders, gemmas, t5, rwkv_cases)
+FAMILIES = (encoders, decoders, gemmas, t5, rwkv_cases)
 DATA = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data", "beyond")
 
 
