@@ -3,52 +3,20 @@
 #include "cmd/answer.h"
 
 #include <string.h>
+#include <unistd.h>
 
+#include "base/find.h"
 #include "cmd/out.h"
 
 // Room taken before the first token: far longer than any token or usual stop text.
 #define PENDING_SIZE 4096
 
-bool answer_open(struct answer *a, const struct tokenizer *t, struct opt_list stops, bool continues, struct err *e) {
-    *a = (struct answer){.stream = {.t = t, .continues = continues}, .stops = stops};
-    return buf_reserve(&a->pending, PENDING_SIZE) || err_memory(e, PENDING_SIZE, "answer");
-}
-
-void answer_free(struct answer *a) {
-    buf_free(&a->pending);
-}
-
-// Where the first stop text begins; the text's length when there is none.
-static size_t find_stop(const struct answer *a) {
-    size_t first = a->pending.len;
-    for (size_t i = 0; i < a->stops.n; i++) {
-        const char *at = memmem(a->pending.ptr, a->pending.len, a->stops.ptr[i], strlen(a->stops.ptr[i]));
-        if (at)
-            first = min_size(first, (size_t)(at - a->pending.ptr));
-    }
-    return first;
-}
-
-// How many bytes at the end could be the beginning of a stop text.
-static size_t held_back(const struct answer *a) {
-    size_t most = 0;
-    for (size_t i = 0; i < a->stops.n; i++) {
-        size_t n = min_size(strlen(a->stops.ptr[i]) - 1, a->pending.len);
-        while (n > most && memcmp(a->pending.ptr + a->pending.len - n, a->stops.ptr[i], n) != 0)
-            n--;
-        most = max_size(most, n);
-    }
-    return most;
-}
-
-static bool print(struct answer *a, size_t n, struct err *e) {
+static bool write_out(struct answer *a, const char *bytes, size_t n, struct err *e) {
     if (!n)
         return true;
-    ERR_FORWARD(out_write(OUT_STDOUT, "standard output", a->pending.ptr, n, e));
+    ERR_FORWARD(a->writer ? a->writer(a->user, bytes, n, e) : out_write(OUT_STDOUT, "standard output", bytes, n, e));
     a->printed = true;
-    a->last = a->pending.ptr[n - 1];
-    a->pending.len -= n;
-    memmove(a->pending.ptr, a->pending.ptr + n, a->pending.len);
+    a->last = bytes[n - 1];
     return true;
 }
 
@@ -56,28 +24,91 @@ static bool print(struct answer *a, size_t n, struct err *e) {
 static bool advance(struct answer *a, bool at_end, struct err *e) {
     if (a->pending.failed)
         return err_memory(e, a->pending.len, "answer");
-    size_t stop = find_stop(a);
-    a->stopped = stop < a->pending.len;
-    size_t kept = a->stopped ? a->pending.len - stop : at_end ? 0 : held_back(a);
-    ERR_FORWARD(print(a, a->pending.len - kept, e));
-    if (a->stopped)
-        a->pending.len = 0;
+    struct str text = {a->pending.ptr, a->pending.len};
+    size_t stop = find_word(text, a->stops.ptr, a->stops.n);
+    a->stopped = stop < text.len;
+    size_t n = a->stopped ? stop : text.len - (at_end ? 0 : find_begun(text, a->stops.ptr, a->stops.n));
+    ERR_FORWARD(write_out(a, text.ptr, n, e));
+    a->pending.len = a->stopped ? 0 : text.len - n;
+    memmove(a->pending.ptr, a->pending.ptr + n, a->pending.len);
+    return true;
+}
+
+// Thinking on standard error has nobody to complain to.
+static bool write_thought(struct answer *a, const char *bytes, size_t n, struct err *e) {
+    if (a->where == OPT_THINK_SHOW)
+        return write_out(a, bytes, n, e);
+    ssize_t written = write(STDERR_FILENO, bytes, n);
+    (void)written;
+    return true;
+}
+
+static bool end_thought(struct answer *a, struct err *e) {
+    if (!a->thinking)
+        return true;
+    a->thinking = false;
+    return a->where == OPT_THINK_SHOW ? write_thought(a, "\n</think>\n\n", 11, e) : write_thought(a, "\n", 1, e);
+}
+
+static bool show_thought(struct answer *a, const char *bytes, size_t n, struct err *e) {
+    if (a->where == OPT_THINK_DROP)
+        return true;
+    if (!a->thinking) {
+        struct str text = find_trim((struct str){bytes, n});
+        if (!text.len)
+            return true;
+        n = (size_t)(bytes + n - text.ptr);
+        bytes = text.ptr;
+        ERR_FORWARD(advance(a, true, e));
+        if (a->where == OPT_THINK_SHOW)
+            ERR_FORWARD(write_thought(a, "<think>\n", 8, e));
+        a->thinking = true;
+    }
+    return write_thought(a, bytes, n, e);
+}
+
+static bool take(void *user, enum think_part part, const char *bytes, size_t n, struct err *e) {
+    struct answer *a = user;
+    if (a->silent || a->stopped || part == THINK_CONTROL || part == THINK_FRAME)
+        return true;
+    if (part == THINK_THOUGHT)
+        return show_thought(a, bytes, n, e);
+    ERR_FORWARD(end_thought(a, e));
+    buf_append(&a->pending, bytes, n);
+    return advance(a, false, e);
+}
+
+bool answer_open(struct answer *a, const struct tokenizer *t, const struct settings *o, struct err *e) {
+    *a = (struct answer){.stops = o->stops, .where = o->think};
+    ERR_FORWARD(think_open(&a->think, t, take, a, e));
+    return buf_reserve(&a->pending, PENDING_SIZE) || err_memory(e, PENDING_SIZE, "answer");
+}
+
+void answer_free(struct answer *a) {
+    think_close(&a->think);
+    buf_free(&a->pending);
+}
+
+bool answer_begin(struct answer *a, const int32_t *prompt, size_t n_prompt, struct err *e) {
+    a->pending.len = 0;
+    a->stopped = a->printed = a->thinking = false;
+    if (n_prompt)
+        return think_begin(&a->think, prompt, n_prompt, e);
+    think_begin_text(&a->think);
     return true;
 }
 
 bool answer_push(struct answer *a, int32_t id, struct err *e) {
-    if (a->stopped)
-        return true;
-    tok_stream_push(&a->stream, id, &a->pending);
-    return advance(a, false, e);
+    return a->stopped || think_push(&a->think, id, e);
 }
 
 bool answer_end(struct answer *a, bool newline, struct err *e) {
     if (!a->stopped) {
-        tok_stream_end(&a->stream, &a->pending);
+        ERR_FORWARD(think_end(&a->think, e));
         ERR_FORWARD(advance(a, true, e));
     }
-    if (newline && (!a->printed || a->last != '\n'))
-        return out_write(OUT_STDOUT, "standard output", "\n", 1, e);
+    ERR_FORWARD(end_thought(a, e));
+    if (newline && !a->silent && (!a->printed || a->last != '\n'))
+        return write_out(a, "\n", 1, e);
     return true;
 }

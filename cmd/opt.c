@@ -6,7 +6,7 @@
 
 #include "cmd/cmd.h"
 
-static const struct settings defaults = {.n_tokens = -1, .kv = KV_F16};
+static const struct settings defaults = {.n_tokens = -1, .think_budget = -1, .kv = KV_F16};
 
 // Edits (insert, delete, replace, swap of neighbours) between two short words; words of 31 bytes and more are far.
 static size_t edits(const char *a, size_t n, const char *b, size_t m) {
@@ -162,7 +162,7 @@ bool opt_parse(struct settings *s, int argc, char **argv, struct err *e) {
     size_t n = 1, bytes = 1;
     for (int i = 1; i < argc; i++, n++)
         bytes += strlen(argv[i]);
-    const char **strings = arena_alloc(&s->arena, 4 * n, sizeof *strings);
+    const char **strings = arena_alloc(&s->arena, 5 * n, sizeof *strings);
     s->biases.ptr = arena_alloc(&s->arena, n, sizeof *s->biases.ptr);
     a.raw = arena_alloc(&s->arena, bytes, sizeof *a.raw);
     if (!strings || !s->biases.ptr || !a.raw)
@@ -171,6 +171,7 @@ bool opt_parse(struct settings *s, int argc, char **argv, struct err *e) {
     s->files.ptr = strings + n;
     s->stops.ptr = strings + 2 * n;
     s->tensor_types.ptr = strings + 3 * n;
+    s->template_args.ptr = strings + 4 * n;
     s->raw = a.raw;
     return collect(s, &a, e) && apply(s, e);
 }

@@ -22,6 +22,9 @@ struct opt_biases {
     size_t n;
 };
 
+// Where the thinking of a model goes.
+enum opt_think { OPT_THINK_DROP, OPT_THINK_STDERR, OPT_THINK_SHOW };
+
 // A local time, as templates read it; given is false for "now".
 struct opt_time {
     int32_t year, month, day, hour, minute, second;
@@ -36,13 +39,17 @@ struct settings {
     struct opt_list words; // arguments that are not options
 
     const char *model, *template, *system, *output, *ids, *cpu, *imatrix;
-    struct opt_list files, stops, tensor_types;
+    const char *tools;
+    struct opt_list files, stops, tensor_types, template_args;
     struct opt_biases biases;
     bool continues; // --raw
     bool special, no_stdin, lossy, json, tensors, supported, decode, man, quiet, verbose;
     bool pure, dry_run, fresh;
+    bool lines;      // of chat: a turn a line
+    bool tool_calls; // --tool-calls json
+    enum opt_think think;
     bool screen, help, version;                  // -h, --help, --version
-    int32_t n_tokens;                            // -1: no limit
+    int32_t n_tokens, think_budget;              // -1: no limit
     int32_t n_prompt, n_threads, context, chunk; // 0: not given
     enum kv_type kv;
     struct sample_params sample; // with its bias list
@@ -93,7 +100,8 @@ const char *opt_nearest(const char *name, size_t len, unsigned command);
 void opt_spell(const struct opt *o, char out[32]);
 
 // Parsers of values (opt_values.c), for rows and tests.
-opt_parser opt_flag, opt_text, opt_int, opt_float, opt_seed, opt_append, opt_bias, opt_kv, opt_now;
+opt_parser opt_flag, opt_text, opt_int, opt_float, opt_seed, opt_append, opt_bias, opt_kv, opt_now, opt_think,
+    opt_tool_calls, opt_var;
 
 // A comma- or space-separated list of ids (not negative), appended to *out.
 bool opt_ids(const char *text, size_t len, const char *what, struct ids *out, struct err *e);

@@ -28,6 +28,12 @@ const struct opt opt_rows[] = {
     {"template", 0, "NAME", OPT_MODEL, BIT(run) | BIT(template), false, "chat template to use instead of the model's",
      "A file, or else one of the built-in forms, such as chatml or llama3; `pith info --supported` lists them, and "
      "`pith info MODEL` suggests one where a file has none.", opt_text, AT(template), 0, 0, "a file or a name"},
+    {"template-arg", 0, "NAME=VALUE", OPT_MODEL, BIT(run), false, "a variable of the template; repeatable",
+     "VALUE is JSON, or else a text: enable_thinking=false, reasoning_effort=high.", opt_var, AT(template_args), 0, 0,
+     "NAME=VALUE, such as enable_thinking=false"},
+    {"tools", 0, "FILE", OPT_MODEL, BIT(run), false, "tools that the model may call, as a JSON array",
+     "Of descriptions as chat templates take them: [{\"type\": \"function\", \"function\": {\"name\": ..., "
+     "\"description\": ..., \"parameters\": JSON schema}}].", opt_text, AT(tools), 0, 0, "a file"},
     {"special", 0, NULL, OPT_MODEL, BIT(run), false, "with --raw: read control tokens in the text as such",
      NULL, opt_flag, AT(special), 0, 0, NULL},
     {"special", 0, NULL, OPT_MODEL, BIT(tokenize), false, "add and read special tokens; with --decode: show them",
@@ -48,6 +54,11 @@ const struct opt opt_rows[] = {
      NULL, opt_int, AT(n_tokens), 0, MOST, NULL},
     {"stop", 0, "TEXT", OPT_OUTPUT, BIT(run), true, "end before TEXT, which is not printed; repeatable",
      NULL, opt_append, AT(stops), 0, 0, "a text that is not empty"},
+    {"think", 0, "WHERE", OPT_OUTPUT, BIT(run), false, "a model's thinking: drop (default), stderr or show",
+     "show puts it on standard output before the answer, between <think> and </think> whatever the model's own marks "
+     "are.", opt_think, AT(think), 0, 0, "drop, stderr or show"},
+    {"think-budget", 0, "N", OPT_OUTPUT, BIT(run), false, "end the thinking after N tokens (0: none)",
+     "The model is made to go on with its answer.", opt_int, AT(think_budget), 0, MOST, NULL},
     {"output", 'o', "FILE", OPT_OUTPUT, BIT(logits), false, "where to write (default: standard output)",
      NULL, opt_text, AT(output), 0, 0, "a file"},
     {"output", 'o', "FILE", OPT_OUTPUT, BIT(imatrix), false, "the file to write, or to add to",

@@ -100,14 +100,43 @@ bool opt_bias(const struct opt *o, const char *value, void *field, struct err *e
     return true;
 }
 
+// The number of a value among names.
+static bool choose(const struct opt *o, const char *value, const char *const *names, size_t n, size_t *out,
+                   struct err *e) {
+    for (*out = 0; *out < n; ++*out)
+        if (strcmp(value, names[*out]) == 0)
+            return true;
+    return opt_bad(o, value, e);
+}
+
 bool opt_kv(const struct opt *o, const char *value, void *field, struct err *e) {
     static const char *const names[] = {[KV_F16] = "f16", [KV_F32] = "f32"};
-    for (unsigned i = 0; i < ARRAY_LEN(names); i++)
-        if (strcmp(value, names[i]) == 0) {
-            *(enum kv_type *)field = (enum kv_type)i;
-            return true;
-        }
-    return opt_bad(o, value, e);
+    size_t i;
+    ERR_FORWARD(choose(o, value, names, ARRAY_LEN(names), &i, e));
+    *(enum kv_type *)field = (enum kv_type)i;
+    return true;
+}
+
+bool opt_think(const struct opt *o, const char *value, void *field, struct err *e) {
+    static const char *const names[] = {
+        [OPT_THINK_DROP] = "drop", [OPT_THINK_STDERR] = "stderr", [OPT_THINK_SHOW] = "show"};
+    size_t i;
+    ERR_FORWARD(choose(o, value, names, ARRAY_LEN(names), &i, e));
+    *(enum opt_think *)field = (enum opt_think)i;
+    return true;
+}
+
+bool opt_tool_calls(const struct opt *o, const char *value, void *field, struct err *e) {
+    *(bool *)field = strcmp(value, "json") == 0;
+    return *(bool *)field || opt_bad(o, value, e);
+}
+
+// NAME=VALUE with a name that a template can use.
+bool opt_var(const struct opt *o, const char *value, void *field, struct err *e) {
+    size_t n = strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789");
+    if (!n || value[n] != '=' || (*value >= '0' && *value <= '9'))
+        return opt_bad(o, value, e);
+    return opt_append(o, value, field, e);
 }
 
 static int days_in(int year, int month) {

@@ -27,9 +27,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     bool ok = jinja_render((struct str){(const char *)data, size}, &doc.root, "2026-01-02T03:04:05", &text, &e);
     if (!ok && (e.class == ERR_NONE || !e.text[0] || strchr(e.text, '\n')))
         abort();
-    for (size_t i = 0; ok && i < text.n_trusted; i++)
-        if (text.trusted[i].begin >= text.trusted[i].end || text.trusted[i].end > text.text.len ||
-            (i && text.trusted[i - 1].end >= text.trusted[i].begin))
+    const struct tok_span *spans = text.trusted.ptr;
+    for (size_t i = 0; ok && i < text.trusted.n; i++)
+        if (spans[i].begin >= spans[i].end || spans[i].end > text.text.len || (i && spans[i - 1].end >= spans[i].begin))
             abort();
     chat_text_free(&text);
     json_free(&doc);

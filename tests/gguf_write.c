@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "base/utf8.h"
+
 void gguf_put(struct buf *b, uint64_t value, unsigned size) {
     for (unsigned i = 0; i < size; i++)
         buf_char(b, (char)(value >> (8 * i) & 0xFF));
@@ -125,4 +127,27 @@ bool gguf_write_part(const struct gguf *g, unsigned part, unsigned n, struct buf
         gguf_write_tensor(&w, name, t->format->id, t->n_dims, t->dims, t->data, (size_t)t->size);
     }
     return gguf_write_end(&w, out);
+}
+
+void gguf_write_byte_vocab(struct gguf_writer *w, const char *const *more, const int32_t *types, size_t n) {
+    char spelled[256][5] = {0};
+    const char *tokens[512];
+    int32_t all_types[512];
+    uint32_t next = 256;
+    n = min_size(n, 256);
+    for (uint32_t b = 0; b < 256; b++) {
+        bool printable = (b >= '!' && b <= '~') || (b >= 0xA1 && b <= 0xAC) || b >= 0xAE;
+        utf8_encode(printable ? b : next++, spelled[b]);
+        tokens[b] = spelled[b];
+        all_types[b] = 1;
+    }
+    for (size_t i = 0; i < n; i++) {
+        tokens[256 + i] = more[i];
+        all_types[256 + i] = types[i];
+    }
+    gguf_write_str(w, "tokenizer.ggml.model", "gpt2");
+    gguf_write_str(w, "tokenizer.ggml.pre", "gpt-2");
+    gguf_write_strs(w, "tokenizer.ggml.tokens", tokens, 256 + n);
+    gguf_write_array(w, "tokenizer.ggml.token_type", GGUF_I32, 256 + n, all_types, (256 + n) * sizeof *all_types);
+    gguf_write_strs(w, "tokenizer.ggml.merges", NULL, 0);
 }

@@ -37,3 +37,6 @@ bool gguf_write_part(const struct gguf *g, unsigned part, unsigned n, struct buf
 // Appending little-endian numbers and length-prefixed strings, for values and files made by hand.
 void gguf_put(struct buf *b, uint64_t value, unsigned size);
 void gguf_put_str(struct buf *b, const char *text, size_t len);
+
+// A byte-level vocabulary without merges: id b is byte b, then n more tokens of these types (enum tok_type).
+void gguf_write_byte_vocab(struct gguf_writer *w, const char *const *more, const int32_t *types, size_t n);

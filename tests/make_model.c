@@ -4,8 +4,9 @@
 //            feed-forward are computed and multiplied by zero, so long prompts take their time.
 //   random   a llama with random weights: what it says means nothing, but every weight counts.
 // arch=NAME writes another architecture's name; window=N makes it a gemma3 whose first layer sees N keys; context=N;
-// template=0, vocab=0, tensors=0 leave those out; sampling=T writes general.sampling.temp; parts=N splits it:
-// FILE-00001-of-0000N.gguf and so on. The vocabulary is byte-level BPE: 256 bytes, a few merges, control tokens.
+// template=0, vocab=0, tensors=0 leave those out; thinks=1: the chain thinks first; sampling=T writes
+// general.sampling.temp; parts=N splits it: FILE-00001-of-0000N.gguf and so on. The vocabulary is byte-level BPE: 256
+// bytes, a few merges, control tokens.
 #include "base/base.h"
 
 #include <stdio.h>
@@ -18,8 +19,8 @@
 enum { EMBED = 288, FF = 64, HEADS = 4, KV_HEADS = 2, HEAD_DIM = EMBED / HEADS, LAYERS = 2, BYTES = 256 };
 
 static const char *const merges[] = {"l o", "lo w", "c d", "e f"};
-static const char *const controls[] = {"<|endoftext|>", "<|im_start|>", "<|im_end|>"};
-enum { N_VOCAB = BYTES + ARRAY_LEN(merges) + ARRAY_LEN(controls), END = N_VOCAB - 1 };
+static const char *const controls[] = {"<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>"};
+enum { N_VOCAB = BYTES + ARRAY_LEN(merges) + ARRAY_LEN(controls), END = N_VOCAB - 3, THINK = END + 1 };
 
 // What the chain model says after a newline, and then ends its turn. No byte comes twice, or the chain would loop.
 static const char answer[] = "OK: \xC3\xA9~!";
@@ -28,9 +29,15 @@ struct options {
     const char *arch;
     uint32_t context, window;
     bool template, vocab, tensors;
+    bool thinks;    // an answer begins with <think>12</think>
     float sampling; // negative: no key
     unsigned parts; // 0: one file
 };
+
+// Only a model that thinks has the tokens for it.
+static size_t vocab_size(const struct options *o) {
+    return o->thinks ? N_VOCAB : THINK;
+}
 
 // The characters that stand for bytes in byte-level vocabularies: printable ones for themselves, the others from
 // U+0100.
@@ -45,7 +52,7 @@ static uint32_t byte_char(unsigned byte) {
     return 0;
 }
 
-static void write_vocab(struct gguf_writer *w) {
+static void write_vocab(struct gguf_writer *w, size_t n_vocab) {
     char texts[N_VOCAB][32] = {0};
     const char *tokens[N_VOCAB];
     int32_t types[N_VOCAB];
@@ -64,8 +71,8 @@ static void write_vocab(struct gguf_writer *w) {
     }
     gguf_write_str(w, "tokenizer.ggml.model", "gpt2");
     gguf_write_str(w, "tokenizer.ggml.pre", "gpt-2");
-    gguf_write_strs(w, "tokenizer.ggml.tokens", tokens, N_VOCAB);
-    gguf_write_array(w, "tokenizer.ggml.token_type", GGUF_I32, N_VOCAB, types, sizeof types);
+    gguf_write_strs(w, "tokenizer.ggml.tokens", tokens, n_vocab);
+    gguf_write_array(w, "tokenizer.ggml.token_type", GGUF_I32, n_vocab, types, n_vocab * sizeof *types);
     gguf_write_strs(w, "tokenizer.ggml.merges", merges, ARRAY_LEN(merges));
     gguf_write_u32(w, "tokenizer.ggml.bos_token_id", END - 2);
     gguf_write_u32(w, "tokenizer.ggml.eos_token_id", END);
@@ -102,12 +109,18 @@ static void write_keys(struct gguf_writer *w, const struct options *o) {
     if (o->template)
         gguf_write_str(w, "tokenizer.chat_template", chatml);
     if (o->vocab)
-        write_vocab(w);
+        write_vocab(w, vocab_size(o));
 }
 
 // The token that comes after another, and below: the alphabet goes round for ever, X draws from A to W, everything else
 // leads to "a".
-static unsigned next_of(unsigned token) {
+static unsigned next_of(unsigned token, bool thinks) {
+    if (thinks && token == '\n')
+        return THINK;
+    if (token == THINK || token == THINK + 1)
+        return token == THINK ? '1' : (unsigned char)answer[0];
+    if (token == '1' || token == '2')
+        return token == '1' ? '2' : THINK + 1;
     const char *at = token && token < BYTES ? strchr(answer, (int)token) : NULL;
     if (token == '\n')
         return (unsigned char)answer[0];
@@ -129,12 +142,12 @@ static void fill(float *data, size_t n, float scale, uint32_t *state) {
 }
 
 // Row t of the embedding is one-hot; row t of the head points to the tokens that t may follow.
-static void fill_chain(float *embed, float *head) {
+static void fill_chain(float *embed, float *head, bool thinks) {
     memset(embed, 0, sizeof(float) * N_VOCAB * EMBED);
     memset(head, 0, sizeof(float) * N_VOCAB * EMBED);
     for (unsigned t = 0; t < N_VOCAB; t++) {
         embed[t * EMBED + t] = 1;
-        head[next_of(t) * EMBED + t] = t == 'X' ? 0 : 2;
+        head[next_of(t, thinks) * EMBED + t] = t == 'X' ? 0 : 2;
     }
     for (unsigned t = 'A'; t < 'X'; t++)
         head[t * EMBED + 'X'] = 2;
@@ -180,20 +193,20 @@ static void write_layer(struct gguf_writer *w, unsigned layer, bool chain, bool 
     }
 }
 
-static void write_tensors(struct gguf_writer *w, bool chain, bool window) {
+static void write_tensors(struct gguf_writer *w, bool chain, bool window, size_t n_vocab) {
     static float embed[N_VOCAB * EMBED], head[N_VOCAB * EMBED], layer[EMBED * EMBED], ones[EMBED];
     uint32_t state = 12345;
-    fill(embed, N_VOCAB * EMBED, 2, &state);
-    fill(head, N_VOCAB * EMBED, 0.5f, &state);
+    fill(embed, n_vocab * EMBED, 2, &state);
+    fill(head, n_vocab * EMBED, 0.5f, &state);
     for (size_t i = 0; i < EMBED; i++)
         ones[i] = 1;
     if (chain)
-        fill_chain(embed, head);
-    write_matrix(w, "token_embd.weight", EMBED, N_VOCAB, embed);
+        fill_chain(embed, head, n_vocab == N_VOCAB);
+    write_matrix(w, "token_embd.weight", EMBED, n_vocab, embed);
     for (unsigned i = 0; i < LAYERS; i++)
         write_layer(w, i, chain, window, layer, ones, &state);
     write_norm(w, "output_norm.weight", EMBED, ones);
-    write_matrix(w, "output.weight", EMBED, N_VOCAB, head);
+    write_matrix(w, "output.weight", EMBED, n_vocab, head);
 }
 
 static bool read_options(struct options *o, char **argv) {
@@ -212,6 +225,8 @@ static bool read_options(struct options *o, char **argv) {
             o->parts = (unsigned)strtoul(value, NULL, 10);
         else if (strncmp(*argv, "sampling=", n) == 0)
             o->sampling = strtof(value, NULL);
+        else if (strcmp(*argv, "thinks=1") == 0)
+            o->thinks = true;
         else if (strcmp(*argv, "template=0") == 0)
             o->template = false;
         else if (strcmp(*argv, "vocab=0") == 0)
@@ -256,7 +271,7 @@ int main(int argc, char **argv) {
     struct buf bytes = {0};
     write_keys(&w, &o);
     if (o.tensors)
-        write_tensors(&w, strcmp(argv[1], "chain") == 0, o.window > 0);
+        write_tensors(&w, strcmp(argv[1], "chain") == 0, o.window > 0, vocab_size(&o));
     bool ok =
         gguf_write_end(&w, &bytes) && (o.parts ? write_parts(argv[2], o.parts, &bytes) : write_bytes(argv[2], &bytes));
     buf_free(&bytes);

@@ -72,7 +72,11 @@ static const struct {
 
 void unit_forms(void) {
     static const struct chat_turn turns[] = {
-        {"system", {"S", 1}}, {"user", {" u ", 3}}, {"assistant", {" a ", 3}}, {"user", {"v", 1}}};
+        {.role = "system", .text = {"S", 1}},
+        {.role = "user", .text = {" u ", 3}},
+        {.role = "assistant", .text = {" a ", 3}},
+        {.role = "user", .text = {"v", 1}},
+    };
     test_case("forms: the table is whole");
     CHECK_INT(ARRAY_LEN(rows), form_n_rows);
     CHECK(!form_find("no such form") && !form_find(""));

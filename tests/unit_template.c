@@ -110,8 +110,8 @@ static void test_origins(void) {
         test_case("template: origin of the characters of %.60s", origins[i].source);
         if (CHECK_CALL(render(origins[i].source, &out, &e), &e) && CHECK(out.text.len < sizeof got)) {
             memset(got, '-', out.text.len);
-            for (size_t k = 0; k < out.n_trusted; k++)
-                memset(got + out.trusted[k].begin, '+', out.trusted[k].end - out.trusted[k].begin);
+            for (size_t k = 0; k < out.trusted.n; k++)
+                memset(got + out.trusted.ptr[k].begin, '+', out.trusted.ptr[k].end - out.trusted.ptr[k].begin);
             CHECK_STR(got, origins[i].origins);
         }
         chat_text_free(&out);

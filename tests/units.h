@@ -19,4 +19,5 @@ UNIT(attend)
 UNIT(session)
 UNIT(template)
 UNIT(forms)
+UNIT(chat)
 #undef UNIT

@@ -24,25 +24,39 @@ static void put_token(struct json_writer *w, const char *key, const struct token
     buf_free(&text);
 }
 
-static void put_turns(struct json_writer *w, const struct chat_turn *turns, size_t n_turns) {
-    json_key(w, "messages");
-    json_begin(w, '[');
-    for (size_t i = 0; i < n_turns; i++) {
-        json_begin(w, '{');
-        json_key(w, "role");
-        json_str(w, (struct str){turns[i].role, strlen(turns[i].role)});
-        json_key(w, "content");
-        json_str(w, turns[i].text);
-        json_end(w, '}');
-    }
-    json_end(w, ']');
+static void put_text(struct json_writer *w, const char *key, struct str text) {
+    json_key(w, key);
+    json_str(w, text);
 }
 
-// Templates are written for a caller that always defines tools and documents, as none when there are none.
+// Templates differ in what they call the thinking.
+static void put_turn(struct json_writer *w, const struct chat_turn *turn) {
+    json_begin(w, '{');
+    put_text(w, "role", (struct str){turn->role, strlen(turn->role)});
+    put_text(w, "content", turn->text);
+    if (turn->thinking.len) {
+        put_text(w, "reasoning_content", turn->thinking);
+        put_text(w, "thinking", turn->thinking);
+    }
+    json_end(w, '}');
+}
+
+static void put_json(struct json_writer *w, const char *key, struct str json) {
+    json_key(w, key);
+    buf_append(w->out, json.ptr, json.len);
+    w->comma = true;
+}
+
+// Templates are written for a caller that always defines tools and documents, as none when there are none. Of a
+// variable that comes twice the last value counts.
 static void put_context(struct buf *out, const struct chat_params *p, const struct chat_turn *turns, size_t n_turns) {
     struct json_writer w = {.out = out};
     json_begin(&w, '{');
-    put_turns(&w, turns, n_turns);
+    json_key(&w, "messages");
+    json_begin(&w, '[');
+    for (size_t i = 0; i < n_turns; i++)
+        put_turn(&w, &turns[i]);
+    json_end(&w, ']');
     json_key(&w, "add_generation_prompt");
     json_bool(&w, true);
     json_key(&w, "tools");
@@ -51,6 +65,8 @@ static void put_context(struct buf *out, const struct chat_params *p, const stru
     json_null(&w);
     put_token(&w, "bos_token", p->tok, p->tok ? tok_bos(p->tok) : -1);
     put_token(&w, "eos_token", p->tok, p->tok ? tok_eos(p->tok) : -1);
+    for (size_t i = 0; i < p->n_vars; i++)
+        put_json(&w, p->vars[i].name, p->vars[i].json);
     json_end(&w, '}');
 }
 
@@ -70,6 +86,7 @@ bool chat_render(const struct chat_params *p, const struct chat_turn *turns, siz
 
 void chat_text_free(struct chat_text *c) {
     buf_free(&c->text);
-    free(c->trusted);
+    free(c->trusted.ptr);
+    free(c->said.ptr);
     *c = (struct chat_text){0};
 }

@@ -146,6 +146,19 @@ static void trust_role(struct jval *v) {
         v->s->origin = J_TEMPLATE;
 }
 
+// What the model said in an earlier turn.
+static void mark_answer(struct jdict *message) {
+    static const char *const keys[] = {"content", "reasoning_content", "thinking"};
+    const struct jval *role = j_dict_find_text(message, "role", 4);
+    if (!role || !j_same_text(role, "assistant"))
+        return;
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        struct jval *v = j_dict_find_text(message, keys[i], strlen(keys[i]));
+        if (v && v->type == J_STR)
+            v->s->origin = J_MODEL;
+    }
+}
+
 static bool define_context(struct jinja *j, const struct json *context) {
     if (context->type != JSON_OBJECT)
         return j_fail(j, "the context must be a JSON object");
@@ -158,22 +171,24 @@ static bool define_context(struct jinja *j, const struct json *context) {
             v.s->origin = J_TEMPLATE;
         bool messages = v.type == J_LIST && ends_with(key, "messages");
         for (size_t k = 0; messages && k < v.list->n; k++)
-            if (v.list->items[k].type == J_DICT)
+            if (v.list->items[k].type == J_DICT) {
                 trust_role(j_dict_find_text(v.list->items[k].dict, "role", 4));
+                mark_answer(v.list->items[k].dict);
+            }
     }
     return true;
 }
 
-static bool add_span(struct chat_text *out, size_t begin, size_t end) {
-    if (out->n_trusted == out->cap_trusted) {
-        size_t cap = out->cap_trusted ? 2 * out->cap_trusted : 16;
-        struct tok_span *spans = realloc(out->trusted, cap * sizeof *spans);
-        if (!spans)
+static bool add_span(struct chat_spans *spans, size_t begin, size_t end) {
+    if (spans->n == spans->cap) {
+        size_t cap = spans->cap ? 2 * spans->cap : 16;
+        struct tok_span *more = realloc(spans->ptr, cap * sizeof *more);
+        if (!more)
             return false;
-        out->trusted = spans;
-        out->cap_trusted = cap;
+        spans->ptr = more;
+        spans->cap = cap;
     }
-    out->trusted[out->n_trusted++] = (struct tok_span){begin, end};
+    spans->ptr[spans->n++] = (struct tok_span){begin, end};
     return true;
 }
 
@@ -184,7 +199,8 @@ static bool give(const struct jbuilder *b, struct chat_text *out, struct err *e)
         end = at + 1;
         while (end < b->len && b->mask[end] == b->mask[at])
             end++;
-        ok = !b->mask[at] || add_span(out, at, end);
+        if (b->mask[at] != J_DATA)
+            ok = add_span(b->mask[at] == J_TEMPLATE ? &out->trusted : &out->said, at, end);
     }
     return ok || err_memory(e, b->len, "the conversation");
 }

@@ -41,13 +41,15 @@ enum jtype {
     J_JOINER,
 };
 
-enum jorigin { J_DATA, J_TEMPLATE, J_MIXED };
+// Who wrote a byte: a user, the template, or the model (an assistant's turn: data too, but the prompt may take it as
+// the ids that it was generated as).
+enum jorigin { J_DATA, J_TEMPLATE, J_MODEL, J_MIXED };
 
 struct jstr {
     const char *ptr;
     size_t len;
     enum jorigin origin;
-    const uint8_t *mask; // J_MIXED: [len] 1 where the template wrote
+    const uint8_t *mask; // J_MIXED: [len] the origin of each byte
     size_t n_chars;      // SIZE_MAX: not counted yet
 };
 
@@ -225,7 +227,7 @@ struct jbuilder {
     char *ptr;
     uint8_t *mask;
     size_t len, cap;
-    bool any_data, any_template;
+    unsigned origins; // a set of 1 << origin
 };
 
 struct jinja {

@@ -55,8 +55,7 @@ bool j_str_case(struct jinja *j, const struct jstr *s, enum jcase how, struct jv
         char text[4];
         unsigned n = utf8_encode(to, text);
         bool sharp = c.code == 0xDF && how == J_UPPER; // the one common letter that becomes two
-        bool mixed_trust = s->origin == J_MIXED && s->mask[i];
-        struct jstr origin = {.origin = mixed_trust ? J_TEMPLATE : s->origin == J_MIXED ? J_DATA : s->origin};
+        struct jstr origin = {.origin = s->origin == J_MIXED ? (enum jorigin)s->mask[i] : s->origin};
         bool same = to == c.code || c.code == 0xFFFD;
         if (sharp ? !j_add(j, &b, "SS", 2, &origin)
                   : !(same ? j_add_slice(j, &b, s, i, i + c.len) : j_add(j, &b, text, n, &origin)))

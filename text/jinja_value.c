@@ -69,12 +69,11 @@ bool j_add(struct jinja *j, struct jbuilder *b, const char *ptr, size_t len, con
         return true;
     if (!j_burn(j, len / 64) || !builder_room(j, b, len))
         return false;
-    bool trusted = origin && origin->origin == J_TEMPLATE;
+    enum jorigin from = origin && origin->origin != J_MIXED ? origin->origin : J_DATA;
     memcpy(b->ptr + b->len, ptr, len);
-    memset(b->mask + b->len, trusted, len);
+    memset(b->mask + b->len, (int)from, len);
     b->len += len;
-    b->any_template |= trusted;
-    b->any_data |= !trusted;
+    b->origins |= 1u << from;
     return true;
 }
 
@@ -84,7 +83,7 @@ bool j_add_slice(struct jinja *j, struct jbuilder *b, const struct jstr *s, size
         return false;
     if (s->origin == J_MIXED && to > from) {
         memcpy(b->mask + at, s->mask + from, to - from);
-        b->any_template = true;
+        b->origins |= 1u << J_DATA | 1u << J_TEMPLATE; // more than one, whichever
     }
     return true;
 }
@@ -103,7 +102,12 @@ bool j_string(struct jinja *j, const char *ptr, size_t len, enum jorigin origin,
 }
 
 bool j_finish(struct jinja *j, const struct jbuilder *b, struct jval *out) {
-    enum jorigin origin = b->any_template ? b->any_data ? J_MIXED : J_TEMPLATE : J_DATA;
+    enum jorigin origin = J_MIXED;
+    for (unsigned i = 0; i < J_MIXED; i++)
+        if (b->origins == 1u << i)
+            origin = (enum jorigin)i;
+    if (!b->origins)
+        origin = J_DATA;
     if (!j_string(j, b->ptr ? b->ptr : "", b->len, origin, out))
         return false;
     out->s->mask = b->mask;

@@ -31,6 +31,7 @@ struct tok_input {
     const struct tok_span *trusted; // NULL: nothing is trusted
     size_t n_trusted;
     bool add_special; // put BOS before and EOS behind, as the file's flags say
+    bool continues;   // other ids stand before: SentencePiece puts no space in front
 };
 
 // Builds the tables of the file's vocabulary; g must outlive the tokenizer. A file without a vocabulary, or with a kind

@@ -336,7 +336,7 @@ bool tok_special_encode(struct tok_work *w, const struct tok_input *in) {
         return false;
     struct parts parts = {.text = in->text};
     unsigned n_threads = tok_share_threads(w, in->len);
-    struct search s = {.w = w, .in = in, .first = true, .parts = n_threads > 1 ? &parts : NULL};
+    struct search s = {.w = w, .in = in, .first = !in->continues, .parts = n_threads > 1 ? &parts : NULL};
     bool ok = encode_all(&s) && (n_threads == 1 || share_parts(w, &parts, n_threads));
     free(s.c.heap);
     free(s.c.owner);
