@@ -9,5 +9,6 @@
 void avx512_fill_dot_float(struct kernels *k);
 void avx512_fill_dot32(struct kernels *k);
 void avx512_fill_dot256(struct kernels *k);
+void avx512_fill_gemm_float(struct kernels *k);
 void avx512_fill_gemm32(struct kernels *k);
 void avx512_fill_gemm256(struct kernels *k);

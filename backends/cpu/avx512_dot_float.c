@@ -6,25 +6,9 @@
 #include "backends/cpu/avx512.h"
 
 #include "backends/cpu/avx512_begin.h"
-#include "backends/cpu/v16_avx512.h"
+#include "backends/cpu/avx512_floats.h"
 
 #define ROWS 4
-
-// Sixteen weights at an element offset, as float32; lanes outside the mask are 0.
-typedef __m512 float_reader(const char *w, size_t i, __mmask16 m);
-
-INLINE __m512 read_f32(const char *w, size_t i, __mmask16 m) {
-    return _mm512_maskz_loadu_ps(m, w + 4 * i);
-}
-
-INLINE __m512 read_f16(const char *w, size_t i, __mmask16 m) {
-    return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(m, w + 2 * i));
-}
-
-INLINE __m512 read_bf16(const char *w, size_t i, __mmask16 m) {
-    __m512i v = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(m, w + 2 * i));
-    return _mm512_castsi512_ps(_mm512_slli_epi32(v, 16));
-}
 
 // ROWS rows times `cols` columns in registers.
 INLINE void float_tile(float_reader *read, const char *const row[ROWS], const float *const x[ROWS], int cols, size_t n,
@@ -32,7 +16,7 @@ INLINE void float_tile(float_reader *read, const char *const row[ROWS], const fl
     __m512 sum[ROWS][ROWS];
     UNROLL for (int i = 0; i < ROWS * ROWS; i++) sum[i / ROWS][i % ROWS] = _mm512_setzero_ps();
     for (size_t i = 0; i < n; i += 16) {
-        __mmask16 m = n - i < 16 ? lanes(n - i) : (__mmask16)0xffff;
+        __mmask16 m = lanes_before(i, n);
         __m512 w[ROWS];
         UNROLL for (int r = 0; r < ROWS; r++) w[r] = read(row[r], i, m);
         UNROLL for (int c = 0; c < cols; c++) {

@@ -85,7 +85,7 @@ struct kernels {
 #define GEMM_MIN_COLS 4
 
 // Bytes of scratch that a slot may use for PANEL_ROWS rows of n elements: so many, and for every 256 begun.
-#define PANEL_BYTES 49152
+#define PANEL_BYTES 131072
 #define PANEL_BYTES_PER_256 16384
 size_t kernels_panel_size(size_t n);
 

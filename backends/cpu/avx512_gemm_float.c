@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+// AVX-512, many columns, float formats. The lanes of a sum are the sixteen partial sums; a tile of four rows times six
+// columns stays in registers. Rows are widened to float32, CHUNK elements of all rows at a time, and pass all columns
+// of a group before the next ones; the group's sums rest in the scratch in between.
+#if defined(__x86_64__)
+#include <string.h>
+
+#include "backends/cpu/avx512.h"
+
+#include "backends/cpu/avx512_begin.h"
+#include "backends/cpu/avx512_floats.h"
+
+#define ROWS V16_TILE
+#define COLS 6
+#define TILES (PANEL_ROWS / ROWS)
+#define CHUNK 256 // elements: 32 KB of weights and 6 KB of a strip
+#define STRIPS 8  // in a group of columns
+
+typedef __m512 tile[COLS][ROWS];
+
+// The scratch.
+struct floats {
+    float w[PANEL_ROWS][CHUNK];
+    float sum[STRIPS][TILES][COLS][ROWS][16];
+};
+
+static_assert(sizeof(struct floats) <= PANEL_BYTES, "floats");
+
+// `len` elements of all rows from `at` on; the last row stands in for rows that are not there.
+INLINE void widen(float_reader *read, const struct dot_job *j, size_t at, size_t len, struct floats *f) {
+    for (uint32_t r = 0; r < PANEL_ROWS; r++) {
+        const char *row = j->w + (r < j->rows ? r : j->rows - 1) * j->row_size;
+        for (size_t i = 0; i < len; i += 16)
+            _mm512_store_ps(f->w[r] + i, read(row, at + i, lanes_before(i, len)));
+    }
+}
+
+INLINE void step(const float *w, const float *const x[COLS], size_t i, __mmask16 m, bool whole, tile sum) {
+    __m512 row[ROWS];
+    UNROLL for (int r = 0; r < ROWS; r++) row[r] = _mm512_load_ps(w + r * CHUNK + i);
+    UNROLL for (int c = 0; c < COLS; c++) {
+        __m512 v = whole ? _mm512_loadu_ps(x[c] + i) : _mm512_maskz_loadu_ps(m, x[c] + i);
+        UNROLL for (int r = 0; r < ROWS; r++) sum[c][r] =
+            whole ? _mm512_fmadd_ps(row[r], v, sum[c][r]) : _mm512_mask3_fmadd_ps(row[r], v, sum[c][r], m);
+    }
+}
+
+// Four rows times six columns over `len` elements.
+static void add_tile(const float *w, const float *const x[COLS], size_t len, bool fresh, float rest[COLS][ROWS][16]) {
+    tile sum;
+    size_t i = 0;
+    UNROLL for (int c = 0; c < COLS; c++) UNROLL for (int r = 0; r < ROWS; r++) sum[c][r] =
+        fresh ? _mm512_setzero_ps() : _mm512_load_ps(rest[c][r]);
+    for (; i + 16 <= len; i += 16)
+        step(w, x, i, 0xffff, true, sum);
+    if (i < len)
+        step(w, x, i, lanes(len - i), false, sum);
+    UNROLL for (int c = 0; c < COLS; c++) UNROLL for (int r = 0; r < ROWS; r++) _mm512_store_ps(rest[c][r], sum[c][r]);
+}
+
+// The results of the group of `cols` columns from `first` on.
+static void finish(const struct dot_job *j, const struct floats *f, uint32_t first, uint32_t cols) {
+    for (uint32_t c = 0; c < cols; c++)
+        for (uint32_t r = 0; r < j->rows; r += ROWS) {
+            __m512 v[ROWS];
+            float out[ROWS];
+            UNROLL for (int i = 0; i < ROWS; i++) v[i] = _mm512_load_ps(f->sum[c / COLS][r / ROWS][c % COLS][i]);
+            v16_sums(v, out);
+            for (uint32_t i = 0; i < ROWS && r + i < j->rows; i++)
+                j->y[(first + c) * j->y_stride + r + i] = out[i];
+        }
+}
+
+// The last column stands in for columns of a strip that are not there.
+static void add_strip(const struct dot_job *j, struct floats *f, uint32_t first, uint32_t strip, size_t at,
+                      size_t len) {
+    const float *x[COLS];
+    for (uint32_t i = 0; i < COLS; i++) {
+        uint32_t c = first + strip * COLS + i;
+        x[i] = (const float *)(const void *)(j->x + (c < j->cols ? c : j->cols - 1) * j->x_stride) + at;
+    }
+    for (uint32_t t = 0; t < TILES && t * ROWS < j->rows; t++)
+        add_tile(f->w[t * ROWS], x, len, at == 0, f->sum[strip][t]);
+}
+
+INLINE void gemm_float(float_reader *read, const struct dot_job *j) {
+    struct floats *f = j->panel;
+    for (uint32_t first = 0; first < j->cols; first += STRIPS * COLS) {
+        uint32_t cols = j->cols - first < STRIPS * COLS ? j->cols - first : STRIPS * COLS;
+        for (size_t at = 0; at < j->n; at += CHUNK) {
+            size_t len = j->n - at < CHUNK ? j->n - at : CHUNK;
+            widen(read, j, at, len, f);
+            for (uint32_t strip = 0; strip * COLS < cols; strip++)
+                add_strip(j, f, first, strip, at, len);
+        }
+        finish(j, f, first, cols);
+    }
+}
+
+static void gemm_f32(const struct dot_job *j) {
+    gemm_float(read_f32, j);
+}
+
+static void gemm_f16(const struct dot_job *j) {
+    gemm_float(read_f16, j);
+}
+
+static void gemm_bf16(const struct dot_job *j) {
+    gemm_float(read_bf16, j);
+}
+
+#include "backends/cpu/avx512_end.h"
+
+void avx512_fill_gemm_float(struct kernels *k) {
+    k->gemm[QUANT_f32] = gemm_f32;
+    k->gemm[QUANT_f16] = gemm_f16;
+    k->gemm[QUANT_bf16] = gemm_bf16;
+}
+
+#endif
