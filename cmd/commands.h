@@ -11,6 +11,18 @@ COMMAND(run, "[-m MODEL] [options] [PROMPT...]", "answer a prompt; the command w
         "git diff | pith -m qwen2.5 \"Write a commit message for this change.\"\n"
         "pith -m SmolLM2 --temp 0 -n 100 -f notes.txt \"Summarise.\"\n"
         "pith -m gemma-3 --raw \"The capital of France is\"")
+COMMAND(
+    chat, "[-m MODEL] [options] [FILE]", "hold a conversation",
+    "On a terminal: type, and Enter asks; Alt-Enter or a pasted text makes several lines; Ctrl-C ends an answer, "
+    "Ctrl-D the chat; /help lists the commands. Otherwise standard input is one turn (--lines: a turn a line) and "
+    "nothing is prompted for; without any, the last turn of FILE is answered. FILE keeps the conversation: it is "
+    "read at the beginning if it exists, and every turn is appended. It is plain text to be edited at will: a line "
+    "'## user', '## assistant', '## system' or '## tool' begins a turn, blank lines around a turn do not count, and "
+    "a line of a turn that looks so itself has a backslash in front. Answers of this run keep the tokens that they "
+    "were generated as, and only what is new in the conversation is evaluated.",
+    "pith chat -m SmolLM2\n"
+    "echo 'Name three rivers.' | pith chat -m SmolLM2 notes.md\n"
+    "printf 'Hi\\nWhat did I say?\\n' | pith chat -m SmolLM2 --lines")
 COMMAND(info, "MODEL [--json] [--tensors]", "say what a model file is",
         "Architecture, parameters, formats, context, vocabulary, template and the memory that a run needs. Reads the "
         "header only, so it works on files without tensors and of unknown architectures too.",

@@ -92,9 +92,10 @@ static void commands_list(struct buf *out) {
 }
 
 void help_screen(unsigned command, struct buf *out) {
+    bool crowded = command == CMD_run || command == CMD_chat; // a screen has no room for all of their options
     usage_line(out, command);
     for (size_t i = 0; i < opt_n_rows; i++)
-        if (has(&opt_rows[i], command) && (opt_rows[i].on_screen || command != CMD_run))
+        if (has(&opt_rows[i], command) && (opt_rows[i].on_screen || !crowded))
             option_line(out, &opt_rows[i]);
     if (command == CMD_run)
         command_names(out);

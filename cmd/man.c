@@ -77,7 +77,9 @@ static const char tail[] =
     ".TP\n.B 5\nThe answer was cut by the end of the context.\n.TP\n.B 130\nInterrupted.\n"
     ".SH ENVIRONMENT\n"
     ".TP\n.B PITH_MODEL\nThe model when \\-m is not given: a path or a name.\n"
-    ".TP\n.B PITH_PATH\nFolders of models, separated by colons; by default ./models and ~/.local/share/pith.\n";
+    ".TP\n.B PITH_PATH\nFolders of models, separated by colons; by default ./models and ~/.local/share/pith.\n"
+    ".TP\n.B PITH_HISTORY\nThe file of the lines typed in chats; empty: none is kept.\n"
+    ".TP\n.B NO_COLOR\nWhen it is not empty, nothing is coloured on a terminal.\n";
 
 void help_man(struct buf *out) {
     buf_str(out, ".TH PITH 1\n.SH NAME\npith \\- run GGUF language models\n.SH SYNOPSIS\n"

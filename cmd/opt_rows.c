@@ -5,7 +5,8 @@
 
 #define BIT(name) (1u << CMD_##name)
 #define ALL ((1u << N_CMDS) - 1)
-#define EVALUATES (BIT(run) | BIT(logits) | BIT(perplexity) | BIT(bench) | BIT(compare) | BIT(imatrix))
+#define TALKS (BIT(run) | BIT(chat))
+#define EVALUATES (TALKS | BIT(logits) | BIT(perplexity) | BIT(bench) | BIT(compare) | BIT(imatrix))
 #define OWN_FILES (BIT(help) | BIT(quantize) | BIT(check) | BIT(compare)) // no model, or it is named by a word
 #define AT(field) offsetof(struct settings, field)
 #define MOST 2147483647.0
@@ -21,17 +22,17 @@ const struct opt opt_rows[] = {
      "A name is looked up as NAME.gguf, or as the beginning of exactly one such file, in the colon-separated folders "
      "of $PITH_PATH (default: ./models and ~/.local/share/pith).",
      opt_text, AT(model), 0, 0, "a path or a name"},
-    {"system", 's', "TEXT", OPT_MODEL, BIT(run), true, "system turn before the message",
+    {"system", 's', "TEXT", OPT_MODEL, TALKS, true, "system turn before the message",
      "Needs a chat template.", opt_text, AT(system), 0, 0, "a text"},
     {"raw", 0, NULL, OPT_MODEL, BIT(run), true, "continue the text as it is, without a chat template",
      NULL, opt_flag, AT(continues), 0, 0, NULL},
-    {"template", 0, "NAME", OPT_MODEL, BIT(run) | BIT(template), false, "chat template to use instead of the model's",
+    {"template", 0, "NAME", OPT_MODEL, TALKS | BIT(template), false, "chat template to use instead of the model's",
      "A file, or else one of the built-in forms, such as chatml or llama3; `pith info --supported` lists them, and "
      "`pith info MODEL` suggests one where a file has none.", opt_text, AT(template), 0, 0, "a file or a name"},
-    {"template-arg", 0, "NAME=VALUE", OPT_MODEL, BIT(run), false, "a variable of the template; repeatable",
+    {"template-arg", 0, "NAME=VALUE", OPT_MODEL, TALKS, false, "a variable of the template; repeatable",
      "VALUE is JSON, or else a text: enable_thinking=false, reasoning_effort=high.", opt_var, AT(template_args), 0, 0,
      "NAME=VALUE, such as enable_thinking=false"},
-    {"tools", 0, "FILE", OPT_MODEL, BIT(run), false, "tools that the model may call, as a JSON array",
+    {"tools", 0, "FILE", OPT_MODEL, TALKS, false, "tools that the model may call, as a JSON array",
      "Of descriptions as chat templates take them: [{\"type\": \"function\", \"function\": {\"name\": ..., "
      "\"description\": ..., \"parameters\": JSON schema}}].", opt_text, AT(tools), 0, 0, "a file"},
     {"special", 0, NULL, OPT_MODEL, BIT(run), false, "with --raw: read control tokens in the text as such",
@@ -41,23 +42,29 @@ const struct opt opt_rows[] = {
 
     {"file", 'f', "FILE", OPT_INPUT, BIT(run), true, "add a file to the message (- is standard input)",
      "May be given several times.", opt_append, AT(files), 0, 0, "a file"},
-    {"no-stdin", 0, NULL, OPT_INPUT, BIT(run), false, "leave standard input alone",
+    {"no-stdin", 0, NULL, OPT_INPUT, TALKS, false, "leave standard input alone",
      "For `while read` loops, whose input pith would swallow.", opt_flag, AT(no_stdin), 0, 0, NULL},
-    {"lossy", 0, NULL, OPT_INPUT, BIT(run), false, "replace invalid UTF-8 by U+FFFD, drop NUL bytes",
+    {"lossy", 0, NULL, OPT_INPUT, TALKS, false, "replace invalid UTF-8 by U+FFFD, drop NUL bytes",
      "Without it such input is refused, with the offset of the first such byte.", opt_flag, AT(lossy), 0, 0, NULL},
+    {"lines", 0, NULL, OPT_INPUT, BIT(chat), true, "standard input is a turn a line, each answered in turn",
+     "Blank lines are left out; an empty line goes between the answers. Without it, all of standard input is one turn.",
+     opt_flag, AT(lines), 0, 0, NULL},
+    {"history", 0, "FILE", OPT_INPUT, BIT(chat), false, "where the lines typed on a terminal are kept",
+     "By default $PITH_HISTORY, or pith/history in $XDG_DATA_HOME or ~/.local/share; an empty name keeps none.",
+     opt_text, AT(history), 0, 0, "a file"},
     {"ids", 0, "N,N,...", OPT_INPUT, BIT(logits), false, "the token ids to evaluate",
      NULL, opt_text, AT(ids), 0, 0, "token ids"},
     {"decode", 0, NULL, OPT_INPUT, BIT(tokenize), false, "standard input is ids: print their text",
      NULL, opt_flag, AT(decode), 0, 0, NULL},
 
-    {"tokens", 'n', "N", OPT_OUTPUT, BIT(run), true, "end after N tokens (default: no limit)",
+    {"tokens", 'n', "N", OPT_OUTPUT, TALKS, true, "end after N tokens (default: no limit)",
      NULL, opt_int, AT(n_tokens), 0, MOST, NULL},
-    {"stop", 0, "TEXT", OPT_OUTPUT, BIT(run), true, "end before TEXT, which is not printed; repeatable",
+    {"stop", 0, "TEXT", OPT_OUTPUT, TALKS, true, "end before TEXT, which is not printed; repeatable",
      NULL, opt_append, AT(stops), 0, 0, "a text that is not empty"},
-    {"think", 0, "WHERE", OPT_OUTPUT, BIT(run), false, "a model's thinking: drop (default), stderr or show",
+    {"think", 0, "WHERE", OPT_OUTPUT, TALKS, true, "a model's thinking: drop (default), stderr or show",
      "show puts it on standard output before the answer, between <think> and </think> whatever the model's own marks "
      "are.", opt_think, AT(think), 0, 0, "drop, stderr or show"},
-    {"think-budget", 0, "N", OPT_OUTPUT, BIT(run), false, "end the thinking after N tokens (0: none)",
+    {"think-budget", 0, "N", OPT_OUTPUT, TALKS, false, "end the thinking after N tokens (0: none)",
      "The model is made to go on with its answer.", opt_int, AT(think_budget), 0, MOST, NULL},
     {"output", 'o', "FILE", OPT_OUTPUT, BIT(logits), false, "where to write (default: standard output)",
      NULL, opt_text, AT(output), 0, 0, "a file"},
@@ -85,26 +92,26 @@ const struct opt opt_rows[] = {
     {"quiet", 'q', NULL, OPT_OUTPUT, ALL & ~BIT(help), true, "no warnings",
      NULL, opt_flag, AT(quiet), 0, 0, NULL},
 
-    {"temp", 0, "T", OPT_SAMPLING, BIT(run), true, "temperature (default 0.8); 0 takes the likeliest token",
+    {"temp", 0, "T", OPT_SAMPLING, TALKS, true, "temperature (default 0.8); 0 takes the likeliest token",
      "The file's general.sampling keys, where it has them, replace the defaults of this group.",
      opt_float, AT(sample.temp), 0, 100, NULL},
-    {"top-k", 0, "K", OPT_SAMPLING, BIT(run), false, "keep the K likeliest tokens (default 40; 0: all)",
+    {"top-k", 0, "K", OPT_SAMPLING, TALKS, false, "keep the K likeliest tokens (default 40; 0: all)",
      NULL, opt_int, AT(sample.top_k), 0, MOST, NULL},
-    {"top-p", 0, "P", OPT_SAMPLING, BIT(run), false, "keep tokens up to this total probability (default 0.95; 1: all)",
+    {"top-p", 0, "P", OPT_SAMPLING, TALKS, false, "keep tokens up to this total probability (default 0.95; 1: all)",
      NULL, opt_float, AT(sample.top_p), 0, 1, NULL},
-    {"min-p", 0, "P", OPT_SAMPLING, BIT(run), false, "drop tokens below P times the best (default 0.05; 0: none)",
+    {"min-p", 0, "P", OPT_SAMPLING, TALKS, false, "drop tokens below P times the best (default 0.05; 0: none)",
      NULL, opt_float, AT(sample.min_p), 0, 1, NULL},
-    {"repeat-penalty", 0, "X", OPT_SAMPLING, BIT(run), false, "make recent tokens less likely (default 1: off)",
+    {"repeat-penalty", 0, "X", OPT_SAMPLING, TALKS, false, "make recent tokens less likely (default 1: off)",
      "Positive logits are divided by X, others multiplied.", opt_float, AT(sample.repeat_penalty), 0.001, 1000, NULL},
-    {"repeat-last-n", 0, "N", OPT_SAMPLING, BIT(run), false, "how many tokens are recent (default 64; -1: all, 0: off)",
+    {"repeat-last-n", 0, "N", OPT_SAMPLING, TALKS, false, "how many tokens are recent (default 64; -1: all, 0: off)",
      "For all three penalties.", opt_int, AT(sample.repeat_last_n), -1, MOST, NULL},
-    {"frequency-penalty", 0, "X", OPT_SAMPLING, BIT(run), false, "taken off a logit per recent use (default 0)",
+    {"frequency-penalty", 0, "X", OPT_SAMPLING, TALKS, false, "taken off a logit per recent use (default 0)",
      NULL, opt_float, AT(sample.frequency_penalty), -1000, 1000, NULL},
-    {"presence-penalty", 0, "X", OPT_SAMPLING, BIT(run), false, "taken off a logit used recently (default 0)",
+    {"presence-penalty", 0, "X", OPT_SAMPLING, TALKS, false, "taken off a logit used recently (default 0)",
      NULL, opt_float, AT(sample.presence_penalty), -1000, 1000, NULL},
-    {"logit-bias", 0, "ID=V", OPT_SAMPLING, BIT(run), false, "add V to a token's logit; repeatable",
+    {"logit-bias", 0, "ID=V", OPT_SAMPLING, TALKS, false, "add V to a token's logit; repeatable",
      "V may be -inf, which forbids the token.", opt_bias, AT(biases), 0, 0, "ID=NUMBER, such as 15043=-1.5 or 2=-inf"},
-    {"seed", 0, "N", OPT_SAMPLING, BIT(run), true, "same seed, same text (default: random)",
+    {"seed", 0, "N", OPT_SAMPLING, TALKS, true, "same seed, same text (default: random)",
      "The seed of a run is said with --verbose.", opt_seed, AT(sample.seed), 0, 0,
      "a whole number from 0 to 18446744073709551615"},
 
@@ -112,7 +119,7 @@ const struct opt opt_rows[] = {
      "The answer does not depend on it.", opt_int, AT(n_threads), 1, 1024, NULL},
     {"cpu", 0, "LEVEL", OPT_MACHINE, EVALUATES, false, "use no more than this SIMD level",
      "`pith info --supported` lists the levels.", opt_text, AT(cpu), 0, 0, "a level"},
-    {"context", 'c', "N", OPT_MACHINE, BIT(run) | BIT(logits) | BIT(bench), true, "most tokens that prompt and answer may take",
+    {"context", 'c', "N", OPT_MACHINE, TALKS | BIT(logits) | BIT(bench), true, "most tokens that prompt and answer may take",
      "By default what prompt and --tokens need, at least 4096, or the model's context without --tokens; never more "
      "than the model's context and the free memory allow.", opt_int, AT(context), 1, MOST, NULL},
     {"context", 'c', "N", OPT_MACHINE, BIT(perplexity) | BIT(compare) | BIT(imatrix), false, "ids in a window (default 512)",
@@ -125,7 +132,7 @@ const struct opt opt_rows[] = {
      NULL, opt_int, AT(n_prompt), 1, MOST, NULL},
     {"tokens", 'n', "N", OPT_MACHINE, BIT(bench), false, "steps of decode (default 64)",
      NULL, opt_int, AT(n_tokens), 1, MOST, NULL},
-    {"now", 0, "TIME", OPT_MACHINE, BIT(run) | BIT(template), false, "the clock that templates read",
+    {"now", 0, "TIME", OPT_MACHINE, TALKS | BIT(template), false, "the clock that templates read",
      NULL, opt_now, AT(now), 0, 0, "YYYY-MM-DDTHH:MM:SS"},
 
     {NULL, 'h', NULL, OPT_OTHER, ALL, true, "this screen", NULL, opt_flag, AT(screen), 0, 0, NULL},

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -46,4 +48,57 @@ void signals_name_mapping(const char *path) {
     bus_line_len = n > 0 ? min_size((size_t)n, sizeof bus_line - 1) : 0;
     struct sigaction action = {.sa_handler = on_bus};
     sigaction(SIGBUS, &action, NULL);
+}
+
+// What a handler needs to set a terminal back; written while `guarded` is 0.
+static struct {
+    struct termios saved;
+    const char *leave;
+    size_t leave_len;
+    int in, out;
+} terminal;
+static volatile sig_atomic_t guarded;
+
+static const int guard_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
+
+// The default action follows when the handler is left, as the signal is blocked in it.
+static void on_leaving(int signal_number) {
+    int error = errno;
+    if (guarded) {
+        guarded = 0;
+        tcsetattr(terminal.in, TCSANOW, &terminal.saved);
+        ssize_t written = write(terminal.out, terminal.leave, terminal.leave_len);
+        (void)written;
+    }
+    signal(signal_number, SIG_DFL);
+    raise(signal_number);
+    errno = error;
+}
+
+// A read that waits for keys looks again: the size changed, or the program goes on after a stop.
+static void on_change(int signal_number) {
+    (void)signal_number;
+}
+
+void signals_guard_terminal(int in, int out, const struct termios *saved, const char *leave) {
+    guarded = 0;
+    terminal.saved = *saved;
+    terminal.leave = leave;
+    terminal.leave_len = strlen(leave);
+    terminal.in = in;
+    terminal.out = out;
+    struct sigaction leaving = {.sa_handler = on_leaving}, change = {.sa_handler = on_change};
+    for (size_t i = 0; i < ARRAY_LEN(guard_signals); i++)
+        sigaction(guard_signals[i], &leaving, NULL);
+    sigaction(SIGWINCH, &change, NULL);
+    sigaction(SIGCONT, &change, NULL);
+    guarded = 1;
+}
+
+void signals_free_terminal(void) {
+    guarded = 0;
+    for (size_t i = 0; i < ARRAY_LEN(guard_signals); i++)
+        signal(guard_signals[i], SIG_DFL);
+    signal(SIGWINCH, SIG_DFL);
+    signal(SIGCONT, SIG_DFL);
 }

@@ -18,3 +18,10 @@ void signals_catch_interrupt(void);
 
 // A mapped file that shrinks or cannot be read ends the program with one line that names it and status 4.
 void signals_name_mapping(const char *path);
+
+// A terminal whose settings were changed: a signal that ends or stops the program sets it back to `saved` first and
+// writes `leave` (terminated; kept by the caller) to `out`.
+struct termios;
+void signals_guard_terminal(int in, int out, const struct termios *saved, const char *leave);
+// The settings are as they were.
+void signals_free_terminal(void);

@@ -87,6 +87,22 @@ def read_bases(folder):
     return runs
 
 
+def read_wide(folder):
+    """Characters that take two columns of a terminal, as runs: East Asian wide and fullwidth ones, emoji among them."""
+    ends = []
+    for fields in read_fields(os.path.join(folder, "EastAsianWidth.txt")):
+        if fields[1] in ("W", "F"):
+            codes = [int(c, 16) for c in fields[0].split("..")]
+            ends.append((codes[0], codes[-1]))
+    runs = []
+    for first, last in sorted(ends):
+        if runs and runs[-1][1] == first - 1:
+            runs[-1][1] = last
+        else:
+            runs.append([first, last, 1, 1])
+    return runs
+
+
 def two_stages(values):
     blocks, index = {}, []
     for i in range(0, len(values), BLOCK):
@@ -151,6 +167,8 @@ def main():
     write_runs("uni_upper", read_mappings(folder, 12))
     print()
     write_runs("uni_bases", read_bases(folder))
+    print()
+    write_runs("uni_wide", read_wide(folder))
 
 
 if __name__ == "__main__":

@@ -71,3 +71,10 @@ struct uni_char uni_char_wide(const char *text, size_t pos, size_t end) {
         return (struct uni_char){0xFFFD, UNI_BIT(UNI_SO), 1};
     return (struct uni_char){code, UNI_BIT(uni_class(code)), n};
 }
+
+unsigned uni_width(uint32_t code_point) {
+    uint32_t none = UNI_BIT(UNI_MN) | UNI_BIT(UNI_ME) | UNI_BIT(UNI_CF);
+    if (UNI_BIT(uni_class(code_point)) & none)
+        return 0;
+    return map_case(uni_wide, ARRAY_LEN(uni_wide), code_point) == code_point ? 1 : 2;
+}

@@ -39,6 +39,8 @@ uint32_t uni_to_lower(uint32_t code_point);
 uint32_t uni_to_upper(uint32_t code_point);
 // The character without its accents: the first of its canonical decomposition.
 uint32_t uni_base(uint32_t code_point);
+// Columns of a terminal that a character takes: 2 for wide ones, 0 for marks over others, else 1.
+unsigned uni_width(uint32_t code_point);
 
 // The classes of U+0000 to U+007F as bits.
 extern const uint32_t uni_ascii_bit[128];
