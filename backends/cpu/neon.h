@@ -8,4 +8,5 @@
 #include "backends/cpu/kernels.h"
 
 void neon_fill_dot(struct kernels *k);
+void neon_fill_float(struct kernels *k);
 void dotprod_fill_gemm(struct kernels *k);
