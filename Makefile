@@ -20,6 +20,15 @@ TESTS = unit malformed allocfail steady check make_model quants
 HELPERS = $(BUILD)/tests/test.o $(BUILD)/tests/gguf_write.o $(BUILD)/tests/fuzz_gguf.o
 PROGRAMS = $(foreach t,$(TESTS),$(if $(wildcard tests/$(t).c),$(BUILD)/tests/$(t)))
 
+# Clang before 17 declares the intrinsics of ARM's extensions only under -march.
+TARGET := $(shell echo __aarch64__ __clang_major__ | $(CC) $(CFLAGS) -E -P -x c - 2>/dev/null)
+ifeq (1,$(firstword $(TARGET)))
+ifneq (,$(filter 10 11 12 13 14 15 16,$(TARGET)))
+$(BUILD)/backends/cpu/dotprod.o $(BUILD)/backends/cpu/dotprod_gemm.o: LEVEL = -march=armv8.2-a+dotprod
+$(BUILD)/backends/cpu/i8mm.o: LEVEL = -march=armv8.2-a+dotprod+i8mm
+endif
+endif
+
 pith: $(BUILD)/pith
 	cp $< $@
 
@@ -28,7 +37,7 @@ $(BUILD)/pith: $(OBJ)
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(WARN) $(WERROR) -I. -MMD -MP -c -o $@ $<
+	$(CC) $(CFLAGS) $(LEVEL) $(WARN) $(WERROR) -I. -MMD -MP -c -o $@ $<
 
 define test_program
 $(BUILD)/tests/$(1): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/$(1).c tests/$(1)_*.c)) $(HELPERS) \
