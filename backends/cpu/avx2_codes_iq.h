@@ -15,13 +15,50 @@ INLINE __m256i with_signs(__m256i v, __m256i sign, int zero) {
     return _mm256_add_epi8(v, _mm256_set1_epi8((char)zero));
 }
 
-// Four signs of seven bits in 28 bits to four bytes, the eighth making the number of set bits even.
-INLINE int32_t four_signs(uint32_t v) {
-    v = (v & 0x7f) | (v << 1 & 0x7f00) | (v << 2 & 0x7f0000) | (v << 3 & 0x7f000000);
-    uint32_t p = v ^ v >> 4;
-    p ^= p >> 2;
-    p ^= p >> 1;
-    return (int32_t)(v | (p & 0x01010101) << 7);
+// The signs of a block, a bit for each element. Where seven bits are stored for eight elements, the eighth bit makes
+// the number of set bits even. Chunks are read one by one, but a compiler makes these once for all of them.
+INLINE __m256i even_signs(__m256i seven) {
+    const __m256i parity = _mm256_broadcastsi128_si256(
+        _mm_setr_epi8(0, -128, -128, 0, -128, 0, 0, -128, -128, 0, 0, -128, 0, -128, -128, 0));
+    const __m256i low = _mm256_set1_epi8(15);
+    __m256i a = _mm256_shuffle_epi8(parity, _mm256_and_si256(seven, low));
+    __m256i b = _mm256_shuffle_epi8(parity, _mm256_and_si256(_mm256_srli_epi16(seven, 4), low));
+    return _mm256_or_si256(seven, _mm256_xor_si256(a, b));
+}
+
+// From 28 bits of each of eight numbers.
+INLINE __m256i signs_of_28(__m256i v) {
+    __m256i a = _mm256_and_si256(v, _mm256_set1_epi32(0x7f));
+    __m256i b = _mm256_and_si256(_mm256_slli_epi32(v, 1), _mm256_set1_epi32(0x7f00));
+    __m256i c = _mm256_and_si256(_mm256_slli_epi32(v, 2), _mm256_set1_epi32(0x7f0000));
+    __m256i d = _mm256_and_si256(_mm256_slli_epi32(v, 3), _mm256_set1_epi32(0x7f000000));
+    return even_signs(_mm256_or_si256(_mm256_or_si256(a, b), _mm256_or_si256(c, d)));
+}
+
+// All ones in the bytes of elements 32 c .. 32 c + 31 whose sign is set.
+INLINE __m256i sign_bytes(__m256i signs, int c) {
+    const __m256i bit = _mm256_set1_epi64x((long long)0x8040201008040201);
+    __m256i v = eight_times(_mm256_permutevar8x32_epi32(signs, _mm256_set1_epi32(c)));
+    return _mm256_cmpeq_epi8(_mm256_and_si256(v, bit), bit);
+}
+
+INLINE __m256i signs_iq2_xxs(const char *b) {
+    const char *p = b + offsetof(struct block_iq2_xxs, runs);
+    __m256 low = _mm256_castsi256_ps(_mm256_loadu_si256((const void *)p));
+    __m256 high = _mm256_castsi256_ps(_mm256_loadu_si256((const void *)(p + 32)));
+    __m256i v = _mm256_castps_si256(_mm256_shuffle_ps(low, high, 0xdd)); // odd words, in the order 0 1 4 5 2 3 6 7
+    return signs_of_28(_mm256_permute4x64_epi64(v, 0xd8));
+}
+
+INLINE __m256i signs_iq2_xs(const char *b) {
+    const char *p = b + offsetof(struct block_iq2_xs, qs);
+    __m256i low = _mm256_srli_epi16(_mm256_loadu_si256((const void *)p), 9);
+    __m256i high = _mm256_srli_epi16(_mm256_loadu_si256((const void *)(p + 32)), 9);
+    return even_signs(_mm256_permute4x64_epi64(_mm256_packus_epi16(low, high), 0xd8));
+}
+
+INLINE __m256i signs_iq3_xxs(const char *b) {
+    return signs_of_28(_mm256_loadu_si256((const void *)(b + offsetof(struct block_iq3_xxs, signs))));
 }
 
 // Four points of eight values.
@@ -39,19 +76,15 @@ INLINE __m256i codes_iq2_xxs(const char *b, int c) {
     const uint8_t *p = k->runs[c].points;
     const uint16_t *grid = grid_iq2_xxs;
     __m256i v = values_iq2(four_points(grid[p[0]], grid[p[1]], grid[p[2]], grid[p[3]]));
-    return with_signs(v, bits_to_bytes(four_signs(k->runs[c].signs)), ZERO_IQ2);
+    return with_signs(v, sign_bytes(signs_iq2_xxs(b), c), ZERO_IQ2);
 }
 
 INLINE __m256i codes_iq2_xs(const char *b, int c) {
     const uint16_t *grid = grid_iq2_xs;
-    const char *qs = b + offsetof(struct block_iq2_xs, qs) + 8 * c;
-    unsigned p[4], signs = 0;
-    UNROLL for (int l = 0; l < 4; l++) {
-        p[l] = half_at(qs + 2 * l);
-        signs |= p[l] >> 9 << 7 * l;
-    }
-    __m256i v = values_iq2(four_points(grid[p[0] & 511], grid[p[1] & 511], grid[p[2] & 511], grid[p[3] & 511]));
-    return with_signs(v, bits_to_bytes(four_signs(signs)), ZERO_IQ2);
+    uint64_t p;
+    memcpy(&p, b + offsetof(struct block_iq2_xs, qs) + 8 * c, sizeof p);
+    __m256i v = values_iq2(four_points(grid[p & 511], grid[p >> 16 & 511], grid[p >> 32 & 511], grid[p >> 48 & 511]));
+    return with_signs(v, sign_bytes(signs_iq2_xs(b), c), ZERO_IQ2);
 }
 
 INLINE __m256i codes_iq2_s(const char *b, int c) {
@@ -73,28 +106,35 @@ INLINE __m256i spread_triples(__m256i v) {
                            _mm256_and_si256(odd, _mm256_set1_epi32(0x07000700)));
 }
 
-// Eight points of four values.
-INLINE __m256i values_iq3(const uint16_t point[8], const uint8_t values[8]) {
-    __m256i v = spread_triples(_mm256_cvtepu16_epi32(_mm_loadu_si128((const void *)point)));
+// Eight points of four values, four to a number.
+INLINE __m256i values_iq3(uint64_t low, uint64_t high, const uint8_t values[8]) {
+    __m256i v = spread_triples(_mm256_cvtepu16_epi32(_mm_set_epi64x((long long)high, (long long)low)));
     long long table;
     memcpy(&table, values, sizeof table);
     return _mm256_shuffle_epi8(_mm256_set1_epi64x(table), v);
 }
 
 INLINE __m256i codes_iq3_xxs(const char *b, int c) {
-    const struct block_iq3_xxs *k = (const void *)b;
-    uint16_t point[8];
-    UNROLL for (int l = 0; l < 8; l++) point[l] = grid_iq3_xxs[k->qs[8 * c + l]];
-    return with_signs(values_iq3(point, grid_values_iq3_xxs), bits_to_bytes(four_signs(k->signs[c])), ZERO_IQ3);
+    const uint16_t *grid = grid_iq3_xxs;
+    const uint8_t *p = (const uint8_t *)b + offsetof(struct block_iq3_xxs, qs) + 8 * c;
+    __m256i v = values_iq3(four_points(grid[p[0]], grid[p[1]], grid[p[2]], grid[p[3]]),
+                           four_points(grid[p[4]], grid[p[5]], grid[p[6]], grid[p[7]]), grid_values_iq3_xxs);
+    return with_signs(v, sign_bytes(signs_iq3_xxs(b), c), ZERO_IQ3);
+}
+
+// Points p[0..3] with the upper bits of their indices in bits 0..3 of h.
+INLINE uint64_t four_points_iq3_s(const uint8_t *p, unsigned h) {
+    const uint16_t *grid = grid_iq3_s;
+    return four_points(grid[p[0] | (h << 8 & 0x100)], grid[p[1] | (h << 7 & 0x100)], grid[p[2] | (h << 6 & 0x100)],
+                       grid[p[3] | (h << 5 & 0x100)]);
 }
 
 INLINE __m256i codes_iq3_s(const char *b, int c) {
     const struct block_iq3_s *k = (const void *)b;
-    uint16_t point[8];
+    const uint8_t *p = k->qs + 8 * c;
     unsigned h = k->qh[c];
-    UNROLL for (int l = 0; l < 8; l++) point[l] = grid_iq3_s[k->qs[8 * c + l] | (h << (8 - l) & 0x100)];
-    __m256i sign = bits_to_bytes(word_at(k->signs + 4 * c));
-    return with_signs(values_iq3(point, grid_values_iq3_s), sign, ZERO_IQ3_S);
+    __m256i v = values_iq3(four_points_iq3_s(p, h), four_points_iq3_s(p + 4, h >> 4), grid_values_iq3_s);
+    return with_signs(v, bits_to_bytes(word_at(k->signs + 4 * c)), ZERO_IQ3_S);
 }
 
 // Codes around GRID_ZERO_IQ1: eight times the index of a value, plus 1, plus the shift; more holds 1 plus the shift.

@@ -91,11 +91,112 @@ static void dot_bf16(const struct dot_job *j) {
     dot_float(read_bf16, 2, j);
 }
 
+// Many columns: eight rows, widened a CHUNK of elements at a time, stay in the first-level cache while BLOCK_COLS
+// columns pass; a tile of two rows times three columns keeps its 6 x 16 partial sums in registers for a chunk.
+#define GROUP_ROWS 8
+#define BLOCK_COLS 96
+#define CHUNK 512
+#define TILE_ROWS 2
+#define TILE_COLS 3
+
+typedef float float_sums[GROUP_ROWS][BLOCK_COLS][16];
+
+INLINE void float_tile(const float *const w[TILE_ROWS], const float *const x[TILE_COLS], size_t n,
+                       float *const at[TILE_ROWS][TILE_COLS]) {
+    __m256 sum[TILE_ROWS][TILE_COLS][2];
+    UNROLL for (int r = 0; r < TILE_ROWS; r++) UNROLL for (int c = 0; c < TILE_COLS; c++)
+        UNROLL for (int h = 0; h < 2; h++) sum[r][c][h] = _mm256_load_ps(at[r][c] + 8 * h);
+    for (size_t i = 0; i < n; i += 16)
+        UNROLL for (int h = 0; h < 2; h++) {
+            __m256 a[TILE_ROWS];
+            UNROLL for (int r = 0; r < TILE_ROWS; r++) a[r] = _mm256_loadu_ps(w[r] + i + 8 * h);
+            UNROLL for (int c = 0; c < TILE_COLS; c++) {
+                __m256 b = _mm256_loadu_ps(x[c] + i + 8 * h);
+                UNROLL for (int r = 0; r < TILE_ROWS; r++) sum[r][c][h] = _mm256_fmadd_ps(a[r], b, sum[r][c][h]);
+            }
+        }
+    UNROLL for (int r = 0; r < TILE_ROWS; r++) UNROLL for (int c = 0; c < TILE_COLS; c++)
+        UNROLL for (int h = 0; h < 2; h++) _mm256_store_ps(at[r][c] + 8 * h, sum[r][c][h]);
+}
+
+// Column c of the job; the last one stands in for those behind it.
+INLINE const float *float_column(const struct dot_job *j, uint32_t c) {
+    return (const float *)(const void *)(j->x + min_size(c, j->cols - 1) * j->x_stride);
+}
+
+// The elements [at, at + len) of eight rows times the columns from `col` on.
+static void multiply_chunk(const float *const w[GROUP_ROWS], const struct dot_job *j, uint32_t col, size_t at,
+                           size_t len, float_sums sums) {
+    for (uint32_t c = 0; c < BLOCK_COLS && col + c < j->cols; c += TILE_COLS) {
+        const float *x[TILE_COLS];
+        for (uint32_t i = 0; i < TILE_COLS; i++)
+            x[i] = float_column(j, col + c + i) + at;
+        for (int r = 0; r < GROUP_ROWS; r += TILE_ROWS) {
+            float *const sum[TILE_ROWS][TILE_COLS] = {{sums[r][c], sums[r][c + 1], sums[r][c + 2]},
+                                                      {sums[r + 1][c], sums[r + 1][c + 1], sums[r + 1][c + 2]}};
+            float_tile(w + r, x, len, sum);
+        }
+    }
+}
+
+INLINE void finish_group(float_reader *read, size_t size, const struct dot_job *j, uint32_t first, uint32_t col,
+                         float_sums sums) {
+    const size_t whole = j->n / 16 * 16, rest = j->n % 16;
+    for (uint32_t c = 0; c < BLOCK_COLS && col + c < j->cols; c++) {
+        const float *x = float_column(j, col + c) + whole;
+        for (uint32_t r = 0; r < GROUP_ROWS && first + r < j->rows; r++) {
+            v16 sum = v16_load(sums[r][c]);
+            if (rest) {
+                v16 w = read(j->w + (first + r) * j->row_size + whole * size, rest);
+                sum = v16_pick((1u << rest) - 1, v16_fma(w, v16_load_n(x, rest), sum), sum);
+            }
+            j->y[(col + c) * j->y_stride + first + r] = sum8(v16_halves(sum));
+        }
+    }
+}
+
+INLINE void gemm_float(float_reader *read, size_t size, const struct dot_job *j) {
+    _Alignas(64) float_sums sums;
+    _Alignas(64) float wide[GROUP_ROWS][CHUNK];
+    const size_t whole = j->n / 16 * 16;
+    for (uint32_t first = 0; first < j->rows; first += GROUP_ROWS)
+        for (uint32_t col = 0; col < j->cols; col += BLOCK_COLS) {
+            memset(sums, 0, sizeof sums);
+            for (size_t at = 0; at < whole; at += CHUNK) {
+                size_t len = min_size(CHUNK, whole - at);
+                const float *w[GROUP_ROWS];
+                for (uint32_t r = 0; r < GROUP_ROWS; r++) {
+                    const char *row = j->w + min_size(first + r, j->rows - 1) * j->row_size + at * size;
+                    w[r] = size == 4 ? (const float *)(const void *)row : wide[r];
+                    for (size_t i = 0; size != 4 && i < len; i += 16)
+                        v16_store(wide[r] + i, read(row + i * size, 16));
+                }
+                multiply_chunk(w, j, col, at, len, sums);
+            }
+            finish_group(read, size, j, first, col, sums);
+        }
+}
+
+static void gemm_f32(const struct dot_job *j) {
+    gemm_float(read_f32, 4, j);
+}
+
+static void gemm_f16(const struct dot_job *j) {
+    gemm_float(read_f16, 2, j);
+}
+
+static void gemm_bf16(const struct dot_job *j) {
+    gemm_float(read_bf16, 2, j);
+}
+
 #include "backends/cpu/avx2_end.h"
 
 void avx2_fill_float(struct kernels *k) {
     k->dot[QUANT_f32] = dot_f32;
     k->dot[QUANT_f16] = dot_f16;
     k->dot[QUANT_bf16] = dot_bf16;
+    k->gemm[QUANT_f32] = gemm_f32;
+    k->gemm[QUANT_f16] = gemm_f16;
+    k->gemm[QUANT_bf16] = gemm_bf16;
 }
 #endif
