@@ -67,6 +67,7 @@ enum activation {
     ACTIVATION_SOFTPLUS, // ln(1 + e^a)
     ACTIVATION_TANH,
     ACTIVATION_EXP,
+    ACTIVATION_NONE, // a itself
     N_ACTIVATIONS
 };
 

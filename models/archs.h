@@ -151,6 +151,53 @@ ARCH(smallthinker, "smallthinker", NEOX, .activation = ACTIVATION_RELU, .rope_la
      .window = 4096, .window_period = 4, .flags = ARCH_WINDOW_SECOND, .moe = MOE_NORMALIZE | MOE_ROUTE_EARLY,
      .keys = KEY_WINDOW | KEY_EXPERT_GATING, .adjust = adjust_smallthinker)
 
+// Latent attention.
+ARCH(deepseek2, "deepseek2", .attention = &block_latent, .flags = ARCH_YARN_OWN_MUL, .yarn_unit = 10,
+     .keys = EXPERT_KEYS | KEY_TEMPER, .adjust = adjust_deepseek2)
+ARCH(mistral4, "mistral4", .attention = &block_latent, .yarn_unit = 10, .keys = EXPERT_KEYS | KEY_TEMPER,
+     .adjust = adjust_deepseek2)
+ARCH(minicpm3, "minicpm3", NEOX, .attention = &block_latent, .flags = ARCH_ROPE_FREQS, .adjust = adjust_minicpm3)
+ARCH(kimi_linear, "kimi-linear", .rope = USE_ROPE_NONE, .attention = &block_latent, .recurrent = &block_kda,
+     .moe = MOE_NORMALIZE, .keys = KEY_EXPERT_SCALE | KEY_EXPERT_GATING)
+ARCH(bailingmoe3, "bailingmoe3", .attention = &block_latent, .recurrent = &block_kda, .gate = GATE_SIGMOID,
+     .limit = LIMIT_AFTER, .flags = ARCH_SAFE_GATE, .keys = EXPERT_KEYS | KEY_LIMITS, .adjust = adjust_sections)
+
+// State spaces, convolutions, linear attention, and what mixes them with attention.
+ARCH(mamba, "mamba", .rope = USE_ROPE_NONE, .norms = NORMS_ONE, .recurrent = &block_mamba,
+     .recurrent_where = RECURRENT_ALL, .bind_layer = one_layer)
+ARCH(mamba2, "mamba2", .rope = USE_ROPE_NONE, .norms = NORMS_ONE, .recurrent = &block_mamba2,
+     .recurrent_where = RECURRENT_ALL, .flags = ARCH_SSM_NORMS | ARCH_CONV_BIAS, .bind_layer = one_layer)
+ARCH(jamba, "jamba", .rope = USE_ROPE_NONE, .recurrent = &block_mamba, .flags = ARCH_SSM_NORMS)
+ARCH(falcon_h1, "falcon-h1", NEOX, .flags = ARCH_NO_BIAS_O, .bind_layer = falcon_h1_layer)
+ARCH(granitehybrid, "granitehybrid", .recurrent = &block_mamba2, .rope_layers = ROPE_FINETUNED, .moe = MOE_NORMALIZE,
+     .flags = ARCH_ROPE_FREQS | ARCH_DIVIDE_LOGITS | ARCH_SSM_NORMS, .keys = GRANITE_KEYS)
+ARCH(nemotron_h, "nemotron_h", .rope = USE_ROPE_NONE, .norms = NORMS_ONE, PLAIN(RELU2), .recurrent = &block_mamba2,
+     .gating = GATING_SIGMOID, .flags = ARCH_SSM_NORMS | ARCH_EITHER_EPS,
+     .keys = KEY_EXPERT_SCALE | KEY_EXPERT_NORM | KEY_ATTENTION_SCALE, .recurrent_where = RECURRENT_NO_KV_NO_FFN,
+     .bind_layer = one_layer)
+ARCH(nemotron_h_moe, "nemotron_h_moe", .rope = USE_ROPE_NONE, .norms = NORMS_ONE, PLAIN(RELU2),
+     .recurrent = &block_mamba2, .gating = GATING_SIGMOID, .flags = ARCH_SSM_NORMS | ARCH_EITHER_EPS,
+     .keys = KEY_EXPERT_SCALE | KEY_EXPERT_NORM | KEY_ATTENTION_SCALE, .recurrent_where = RECURRENT_NO_KV_NO_FFN,
+     .bind_layer = one_layer)
+ARCH(plamo2, "plamo2", NEOX, .norms = NORMS_SANDWICH, .ffn = FFN_FUSED, .qkv = QKV_FUSED, .qk = QK_NORM,
+     .recurrent = &block_plamo2)
+ARCH(lfm2, "lfm2", NEOX, .recurrent = &block_shortconv, .flags = ARCH_NORM_IS_EMBED_NORM, .qk = QK_NORM,
+     .moe = MOE_NORMALIZE, .keys = KEY_WINDOW)
+ARCH(lfm2moe, "lfm2moe", NEOX, .recurrent = &block_shortconv, .flags = ARCH_NORM_IS_EMBED_NORM, .qk = QK_NORM,
+     .moe = MOE_NORMALIZE, .keys = KEY_WINDOW | KEY_EXPERT_SCALE | KEY_EXPERT_GATING)
+ARCH(qwen3next, "qwen3next", NEOX, .norms = NORMS_PRE_POST, .gate = GATE_IN_QUERY, .recurrent = &block_delta,
+     .recurrent_where = RECURRENT_3_OF_4, .qk = QK_NORM, .moe = MOE_NORMALIZE)
+ARCH(qwen35, "qwen35", NEOX, .norms = NORMS_PRE_POST, .gate = GATE_IN_QUERY, .recurrent = &block_delta,
+     .recurrent_where = RECURRENT_3_OF_4, .qk = QK_NORM)
+ARCH(qwen35moe, "qwen35moe", NEOX, .norms = NORMS_PRE_POST, .gate = GATE_IN_QUERY, .recurrent = &block_delta,
+     .recurrent_where = RECURRENT_3_OF_4, .qk = QK_NORM, .moe = MOE_NORMALIZE)
+ARCH(minimax_01, "minimax-01", NEOX, .recurrent = &block_lightning, .recurrent_where = RECURRENT_7_OF_8,
+     .flags = ARCH_RESIDUAL_NORMED, .moe = MOE_NORMALIZE, .keys = KEY_RESIDUAL_SCALE | KEY_EXPERT_SCALE)
+ARCH(minimax_m3, "minimax-m3", NEOX, .limit = LIMIT_OAI, .qk = QK_NORM, .keys = EXPERT_KEYS,
+     .adjust = adjust_minimax_m3)
+ARCH(hrm_text, "hrm_text", NEOX, .norms = NORMS_BARE, .gate = GATE_SIGMOID, .keys = KEY_EMBED_SCALE,
+     .adjust = hrm_adjust, .emit_layers = hrm_emit_layers)
+
 #undef NEOX
 #undef LAYER_NORM
 #undef BIASED

@@ -2,7 +2,7 @@
 // Multi-head attention with shared keys and values (Vaswani et al. 2017; Ainslie et al. 2023), in the variants that
 // decoders have: norms of queries and keys, rotary positions before or behind them, slopes, sinks, gates.
 #include "base/num.h"
-#include "models/model_impl.h"
+#include "models/recurrent.h"
 
 struct attention {
     uint32_t heads, kv_heads, dim_k, dim_v, rot;
@@ -10,10 +10,10 @@ struct attention {
     struct norm q_norm, k_norm; // of each head, or of all heads together (norm_width)
     struct norm out_norm;       // before o
     bool q_norm_whole, k_norm_whole, q_norm_of_group, k_norm_of_group;
-    const float *q_gain;  // [heads] or NULL
-    const float *sinks;   // [heads] or NULL
-    const float *slopes;  // [heads] or NULL
-    uint32_t gate_groups; // of attn_gate: heads, or one
+    const float *q_gain; // [heads] or NULL
+    const float *sinks;  // [heads] or NULL
+    const float *slopes; // [heads] or NULL
+    uint32_t q_wide;     // a head's rows of q: its query, and a gate behind it where there is one
     float scale;
 };
 
@@ -66,7 +66,8 @@ static bool bind_qkv(struct model *m, uint32_t layer, struct attention *a, struc
     const unsigned flags = BIND_MUST | bias;
     if (bind_has(m, "blk.%.attn_qkv", layer) || m->arch->qkv != QKV_MAY)
         return bind_fused(m, layer, a, flags, e);
-    ERR_FORWARD(bind_matrix(m, "blk.%.attn_q", layer, a->heads * a->dim_k, n_embd, flags, &a->q, e));
+    const uint32_t wide = m->arch->gate == GATE_IN_QUERY ? 2 : 1;
+    ERR_FORWARD(bind_matrix(m, "blk.%.attn_q", layer, wide * a->heads * a->dim_k, n_embd, flags, &a->q, e));
     ERR_FORWARD(bind_matrix(m, "blk.%.attn_k", layer, a->kv_heads * a->dim_k, n_embd, flags, &a->k, e));
     return bind_matrix(m, "blk.%.attn_v", layer, a->kv_heads * a->dim_v, n_embd, flags, &a->v, e);
 }
@@ -115,7 +116,6 @@ static bool make_slopes(struct model *m, struct attention *a, struct err *e) {
 
 static bool bind_gate(struct model *m, uint32_t layer, struct attention *a, struct err *e) {
     const uint32_t whole = a->heads * a->dim_v, rows = bind_dim(m, "blk.%.attn_gate", layer, 1);
-    a->gate_groups = rows == a->heads ? a->heads : 1;
     return bind_matrix(m, "blk.%.attn_gate", layer, rows == a->heads ? a->heads : whole, m->shape.n_embd, BIND_MUST,
                        &a->gate, e);
 }
@@ -127,14 +127,14 @@ static bool bind_extras(struct model *m, uint32_t layer, struct attention *a, st
     ERR_FORWARD(bind_floats(m, "blk.%.attn_sinks", "weight", layer, a->heads, flags & ARCH_SINKS, &a->sinks, e));
     if (m->alibi > 0)
         ERR_FORWARD(make_slopes(m, a, e));
-    return m->arch->gate == GATE_NONE || bind_gate(m, layer, a, e);
+    return m->arch->gate == GATE_NONE || m->arch->gate == GATE_IN_QUERY || bind_gate(m, layer, a, e);
 }
 
 static bool attention_bind(struct model *m, uint32_t layer, void **weights, struct err *e) {
     struct attention *a = *weights = bind_alloc(m, sizeof *a, e);
-    const unsigned bias = m->arch->flags & ARCH_BIAS_O      ? BIND_BIAS_MUST
-                          : m->arch->flags & ARCH_NO_BIASES ? 0
-                                                            : BIND_BIAS;
+    const unsigned bias = m->arch->flags & ARCH_BIAS_O                         ? BIND_BIAS_MUST
+                          : m->arch->flags & (ARCH_NO_BIASES | ARCH_NO_BIAS_O) ? 0
+                                                                               : BIND_BIAS;
     if (!a)
         return false;
     ERR_FORWARD(read_heads(m, layer, a, e));
@@ -185,16 +185,16 @@ static void emit_positions(struct emitter *em, uint32_t layer, const struct atte
         emit_head_norms(em, a, q, k);
 }
 
-// Queries of layers without a window, or without rope, grow with their position where the model wants it.
-static void emit_temper(struct emitter *em, uint32_t layer, const struct attention *a, float *q) {
+void emit_temper(struct emitter *em, uint32_t layer, uint32_t n, float *q) {
     const struct model *m = em->m;
-    if (m->temper_scale != 0 && m->temper_period && !(m->arch->rope_layers != ROPE_ALL && m->layers[layer].rope))
-        tape_temper(em->t, (struct tape_temper){q, a->heads * a->dim_k, em->batch->pos, m->temper_offset,
-                                                (float)m->temper_period, m->temper_scale});
+    bool only_without_rope = m->arch->rope_layers != ROPE_ALL;
+    if (m->temper_scale != 0 && m->temper_period && !(only_without_rope && m->layers[layer].rope))
+        tape_temper(em->t, (struct tape_temper){q, n, em->batch->pos, m->temper_offset, (float)m->temper_period,
+                                                m->temper_scale});
 }
 
 static void emit_gate(struct emitter *em, const struct attention *a, const float *x, float *out) {
-    const uint32_t per_head = a->gate_groups > 1 || a->gate.rows == a->heads;
+    const bool per_head = a->gate.rows == a->heads;
     float *gate = emit_rows(em, a->gate.rows);
     enum activation activation = em->m->arch->gate == GATE_SOFTPLUS ? ACTIVATION_SOFTPLUS : ACTIVATION_SIGMOID;
     tape_matmul(em->t, x, &a->gate, gate);
@@ -207,6 +207,16 @@ static void emit_gate(struct emitter *em, const struct attention *a, const float
                                       .a_len = per_head ? 1 : a->gate.rows});
 }
 
+// Queries and gates that lie by turns are parted: *q becomes the queries, and the gates are returned.
+static const float *emit_parting(struct emitter *em, const struct attention *a, float **q) {
+    const uint32_t n = a->heads * a->dim_k, dim = a->dim_k;
+    float *gate = emit_rows(em, n), *query = emit_rows(em, n);
+    tape_copy(em->t, (struct tape_copy){*q, query, a->heads, dim, 2 * n, 2 * dim, n, dim});
+    tape_copy(em->t, (struct tape_copy){*q + dim, gate, a->heads, dim, 2 * n, 2 * dim, n, dim});
+    *q = query;
+    return gate;
+}
+
 static void attention_emit(struct emitter *em, uint32_t layer, const void *weights, const float *x, float *y) {
     const struct attention *a = weights;
     const struct model *m = em->m;
@@ -214,13 +224,14 @@ static void attention_emit(struct emitter *em, uint32_t layer, const void *weigh
     float *q = emit_rows(em, a->q.rows), *k = emit_rows(em, a->k.rows), *v = emit_rows(em, a->v.rows);
     float *out = emit_rows(em, a->heads * a->dim_v);
     tape_matmul3(em->t, x, &a->q, q, &a->k, k, &a->v, v);
+    const float *gate = m->arch->gate == GATE_IN_QUERY ? emit_parting(em, a, &q) : NULL;
     if (m->clamp_qkv > 0) {
         tape_clamp(em->t, (struct tape_clamp){q, a->q.rows, -m->clamp_qkv, m->clamp_qkv});
         tape_clamp(em->t, (struct tape_clamp){k, a->k.rows, -m->clamp_qkv, m->clamp_qkv});
         tape_clamp(em->t, (struct tape_clamp){v, a->v.rows, -m->clamp_qkv, m->clamp_qkv});
     }
     emit_positions(em, layer, a, q, k);
-    emit_temper(em, layer, a, q);
+    emit_temper(em, layer, a->heads * a->dim_k, q);
     if (a->q_gain)
         tape_scale(em->t, (struct tape_scale){q, a->q_gain, a->heads, a->dim_k, true, 1});
     tape_store(em->t, k, v, kv, em->batch->pos);
@@ -240,6 +251,8 @@ static void attention_emit(struct emitter *em, uint32_t layer, const void *weigh
         tape_scale(em->t, (struct tape_scale){out, NULL, 1, a->heads * a->dim_v, false, m->value_scale});
     if (a->gate.data)
         emit_gate(em, a, x, out);
+    if (gate)
+        emit_gated(em, ACTIVATION_SIGMOID, gate, out, a->heads * a->dim_v, out);
     if (a->out_norm.there)
         emit_norm(em, &a->out_norm, out, 1, a->heads * a->dim_v, out);
     tape_matmul(em->t, out, &a->o, y);

@@ -179,6 +179,13 @@ bool bind_floats(struct model *m, const char *name, const char *suffix, uint32_t
     return floats(m, only_bare ? bare : full, len, required, out, e);
 }
 
+bool bind_bias(struct model *m, const char *name, uint32_t layer, uint64_t len, bool required, const float **out,
+               struct err *e) {
+    char full[128];
+    tensor_name(full, name, layer, "bias");
+    return floats(m, full, len, required, out, e);
+}
+
 bool bind_norm(struct model *m, const char *name, uint32_t layer, uint32_t len, bool required, struct norm *out,
                struct err *e) {
     bool bias = m->arch->flags & ARCH_BIAS_NORM && required;

@@ -59,7 +59,7 @@ static bool bind_beside(struct model *m, uint32_t layer, struct experts *x, stru
 }
 
 static bool read_limits(struct model *m, uint32_t layer, struct experts *x, struct err *e) {
-    x->limit = m->arch->limit == LIMIT_OAI ? 7 : 0;
+    x->limit = x->shared.limit = m->arch->limit == LIMIT_OAI ? 7 : 0;
     if (!(m->arch->keys & KEY_LIMITS))
         return true;
     ERR_FORWARD(bind_f32_at(m, "swiglu_clamp_exp", layer, false, &x->limit, e));

@@ -88,6 +88,7 @@ static bool ffn_bind(struct model *m, uint32_t layer, void **weights, struct err
     if (!f)
         return false;
     ERR_FORWARD(ffn_bind_named(m, &names, layer, true, f, e));
+    f->limit = m->arch->limit == LIMIT_OAI ? 7 : 0;
     if (m->arch->keys & KEY_LIMITS)
         ERR_FORWARD(bind_f32_at(m, "swiglu_clamp_shexp", layer, false, &f->limit, e));
     ERR_FORWARD(bind_norm(m, "blk.%.ffn_sub_norm", layer, f->up.rows, false, &f->sub_norm, e));

@@ -75,6 +75,10 @@ static float *emit_forward(struct emitter *em) {
     em->angles = emit_angles(em, stretched ? &em->m->rope_long : &em->m->rope);
     em->angles_window = emit_angles(em, &em->m->rope_window);
     emit_embedding(em, x);
+    if (em->m->arch->emit_layers) {
+        em->m->arch->emit_layers(em, x); // ends in the norm
+        return x;
+    }
     emit_layers(em, x);
     emit_norm(em, &em->m->output_norm, x, 1, em->m->shape.n_embd, h);
     return h;

@@ -33,7 +33,7 @@ bool layer_add(struct model *m, uint32_t layer, const char *in, const char *out,
                struct err *e) {
     struct model_layer *l = &m->layers[layer];
     struct sub *s = &l->subs[l->n_subs++];
-    s->scale = m->residual_scale;
+    s->scale = m->arch->flags & ARCH_RESIDUAL_NORMED ? 1 : m->residual_scale;
     s->n_units = 1;
     s->units[0].block = block;
     ERR_FORWARD(bind_named(m, layer, in, &s->in, e));
@@ -47,13 +47,13 @@ bool layer_add(struct model *m, uint32_t layer, const char *in, const char *out,
 
 static const struct block *mixer_of(const struct model *m, uint32_t layer) {
     const struct arch *a = m->arch;
-    if (a->recurrent && a->is_recurrent(m, layer))
+    if (m->layers[layer].recurrent)
         return a->recurrent;
     return a->attention ? a->attention : &block_attention;
 }
 
 // A layer has experts when their router is there, or when nothing else is that could be a feed-forward.
-static const struct block *ffn_of(const struct model *m, uint32_t layer) {
+const struct block *layer_ffn(const struct model *m, uint32_t layer) {
     bool routed = bind_has(m, "blk.%.ffn_gate_inp", layer), dense = bind_has(m, "blk.%.ffn_up", layer);
     const struct block *experts = m->arch->experts ? m->arch->experts : &block_experts;
     return m->n_experts && (routed || !dense) ? experts : &block_ffn;
@@ -75,7 +75,7 @@ bool layer_bind(struct model *m, uint32_t layer, struct err *e) {
     struct model_layer *l = &m->layers[layer];
     const enum norms n = m->arch->norms;
     ERR_FORWARD(layer_add(m, layer, schemes[n].attn_in, schemes[n].attn_out, mixer_of(m, layer), e));
-    ERR_FORWARD(layer_add(m, layer, schemes[n].ffn_in, schemes[n].ffn_out, ffn_of(m, layer), e));
+    ERR_FORWARD(layer_add(m, layer, schemes[n].ffn_in, schemes[n].ffn_out, layer_ffn(m, layer), e));
     l->subs[1].same_input = schemes[n].parallel || (n == NORMS_STABLELM && !l->subs[1].in.there);
     return n != NORMS_PARALLEL_FALCON || bind_falcon(m, l, layer, e);
 }
@@ -117,6 +117,10 @@ void emit_layer(struct emitter *em, uint32_t layer, float *x) {
             emit_norm(em, &s->out, out[i], 1, n_embd, out[i]);
         if (i + 1 < l->n_subs && l->subs[i + 1].same_input)
             continue; // added when all that read this x have done so
+        if (em->m->arch->flags & ARCH_RESIDUAL_NORMED) {
+            tape_copy(em->t, (struct tape_copy){input, x, 1, n_embd, n_embd, 0, n_embd, 0});
+            tape_scale(em->t, (struct tape_scale){x, NULL, 1, n_embd, false, em->m->residual_scale});
+        }
         for (; first <= i; first++)
             if (!l->subs[first].late)
                 tape_add(em->t, (struct tape_add){out[first], x, n_embd, l->subs[first].scale, false});

@@ -49,6 +49,24 @@ static bool read_layers(struct model *m, struct err *e) {
     return true;
 }
 
+// Where the first layers have no attention, the first that has it stands for all.
+static bool read_first_heads(struct model *m, struct err *e) {
+    struct model_shape *s = &m->shape;
+    for (uint32_t i = 0; i < s->n_layers && !s->n_heads; i++) {
+        const struct range_row rows[] = {{"attention.head_count", &s->n_heads, 0, MAX_HEADS, false}};
+        ERR_FORWARD(bind_ranges(m, i, rows, 1, e));
+    }
+    for (uint32_t i = 0; i < s->n_layers && !s->n_kv_heads; i++) {
+        const struct range_row rows[] = {{"attention.head_count_kv", &s->n_kv_heads, 0, MAX_HEADS, false}};
+        ERR_FORWARD(bind_ranges(m, i, rows, 1, e));
+    }
+    if (s->n_heads && !s->head_dim_k)
+        s->head_dim_k = s->n_embd / s->n_heads;
+    if (s->n_heads && !s->head_dim_v)
+        s->head_dim_v = s->n_embd / s->n_heads;
+    return true;
+}
+
 static bool read_shape(struct model *m, struct err *e) {
     struct model_shape *s = &m->shape;
     s->arch = m->arch->name;
@@ -68,6 +86,7 @@ static bool read_shape(struct model *m, struct err *e) {
         {"attention.value_length", &s->head_dim_v, 0, MAX_HEAD_DIM, false},
     };
     ERR_FORWARD(bind_ranges(m, 0, second, ARRAY_LEN(second), e));
+    ERR_FORWARD(read_first_heads(m, e));
     m->rot = s->head_dim_k;
     m->head_dim_k_window = s->head_dim_k;
     m->head_dim_v_window = s->head_dim_v;
@@ -113,7 +132,10 @@ static bool read_numbers(struct model *m, struct err *e) {
 
 static bool read_eps(struct model *m, struct err *e) {
     const char *key = m->norm == NORM_LAYER ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon";
-    ERR_FORWARD(bind_f32(m, key, true, &m->eps, e));
+    bool either = m->arch->flags & ARCH_EITHER_EPS;
+    ERR_FORWARD(bind_f32(m, key, !either, &m->eps, e));
+    if (either && m->eps == 0)
+        ERR_FORWARD(bind_f32(m, key = "attention.layer_norm_epsilon", true, &m->eps, e));
     ERR_IF(!(m->eps >= 0 && m->eps < 1), e, ERR_INPUT, "%s: key %s.%s: %g, expected 0 to 1", m->file->path,
            m->arch->name, key, (double)m->eps);
     return true;
@@ -182,6 +204,29 @@ static bool read_windows(struct model *m, struct err *e) {
     return true;
 }
 
+// The layers with a recurrence in place of attention.
+static bool read_recurrent(struct model *m, struct err *e) {
+    const enum recurrent_where where = m->arch->recurrent_where;
+    uint32_t period = where == RECURRENT_7_OF_8 ? 8 : 4;
+    char key[128];
+    bind_key(m, "attention.recurrent_layers", key);
+    const struct range_row rows[] = {{"full_attention_interval", &period, 1, MAX_LAYERS, false}};
+    if (where >= RECURRENT_3_OF_4)
+        ERR_FORWARD(bind_ranges(m, 0, rows, 1, e));
+    for (uint32_t i = 0; m->arch->recurrent && i < m->shape.n_layers; i++) {
+        uint32_t kv = m->shape.n_heads, n_ff = 0, listed = (i + 1) % period != 0;
+        if (where <= RECURRENT_NO_KV_NO_FFN)
+            ERR_FORWARD(bind_u32_at(m, "attention.head_count_kv", i, false, &kv, e));
+        if (where == RECURRENT_NO_KV_NO_FFN)
+            ERR_FORWARD(bind_u32_at(m, "feed_forward_length", i, false, &n_ff, e));
+        if (where >= RECURRENT_3_OF_4 && gguf_find(m->file, key))
+            ERR_FORWARD(bind_u32_at(m, "attention.recurrent_layers", i, true, &listed, e));
+        m->layers[i].recurrent =
+            where <= RECURRENT_NO_KV_NO_FFN ? kv == 0 && n_ff == 0 : where == RECURRENT_ALL || listed;
+    }
+    return true;
+}
+
 static bool layer_has_rope(const struct model *m, uint32_t i, bool any_window, bool dense) {
     switch (m->arch->rope_layers) {
     case ROPE_WINDOWED:
@@ -235,7 +280,8 @@ static bool bind_ends(struct model *m, struct err *e) {
                             &m->positions, e));
     ERR_FORWARD(bind_end_norm(m, flags & ARCH_BARE_EMBED_NORM ? NULL : "token_embd_norm", flags & ARCH_EMBED_NORM,
                               &m->embed_norm, e));
-    ERR_FORWARD(bind_end_norm(m, "output_norm", true, &m->output_norm, e));
+    ERR_FORWARD(bind_end_norm(m, flags & ARCH_NORM_IS_EMBED_NORM ? "token_embd_norm" : "output_norm", true,
+                              &m->output_norm, e));
     if (!(flags & ARCH_TIED))
         ERR_FORWARD(bind_matrix(m, "output", 0, s->n_vocab, s->n_embd,
                                 (flags & ARCH_OWN_HEAD ? BIND_MUST : 0) | (flags & ARCH_BIAS_HEAD       ? BIND_BIAS_MUST
@@ -251,6 +297,7 @@ static bool bind_layers(struct model *m, struct err *e) {
     m->layers = bind_alloc(m, m->shape.n_layers * sizeof *m->layers, e);
     if (!m->layers)
         return false;
+    ERR_FORWARD(read_recurrent(m, e));
     ERR_FORWARD(read_windows(m, e));
     ERR_FORWARD(read_rope_layers(m, e));
     for (uint32_t i = 0; i < m->shape.n_layers; i++)
@@ -265,7 +312,7 @@ static bool bind_all(struct model *m, struct err *e) {
     ERR_FORWARD(bind_ends(m, e));
     ERR_FORWARD(rope_init(m, e));
     ERR_FORWARD(bind_layers(m, e));
-    m->shape.n_slots = m->shape.n_layers * m->n_loops;
+    m->shape.n_slots = m->n_slots ? m->n_slots : m->shape.n_layers * m->n_loops;
     m->shape.causal = m->causal;
     return model_measure(m, e);
 }

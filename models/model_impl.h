@@ -51,30 +51,37 @@ enum rope_layers {
 };
 
 enum arch_flags {
-    ARCH_BIAS_QKV = 1 << 0,         // these biases must be there; others may
-    ARCH_BIAS_O = 1 << 1,           //
-    ARCH_BIAS_FFN = 1 << 2,         //
-    ARCH_BIAS_NORM = 1 << 3,        //
-    ARCH_BIAS_HEAD = 1 << 4,        //
-    ARCH_NO_BIASES = 1 << 5,        // those of attention's output and the feed-forward are not used
-    ARCH_TIED = 1 << 6,             // the head is the embedding
-    ARCH_OWN_HEAD = 1 << 7,         // the head is never the embedding
-    ARCH_POSITIONS = 1 << 8,        // learned positions are added to the embedding
-    ARCH_EMBED_NORM = 1 << 9,       // the embedding is normed
-    ARCH_SCALE_EMBED = 1 << 10,     // embeddings are multiplied by sqrt(n_embd)
-    ARCH_DIVIDE_LOGITS = 1 << 11,   // logit_scale divides
-    ARCH_NON_CAUSAL = 1 << 12,      // every token sees all others
-    ARCH_SINKS = 1 << 13,           // attn_sinks must be there
-    ARCH_FULL_ROPE = 1 << 14,       // rope must turn the whole head
-    ARCH_SCALE_BY_DIM = 1 << 15,    // scores are divided by the head's size, not by its root
-    ARCH_ROPE_FREQS = 1 << 16,      // rope_freqs, rope_factors_long, rope_factors_short are used
-    ARCH_WINDOW_SECOND = 1 << 17,   // of a period the first layer sees all keys, else the last
-    ARCH_WINDOW_UNSCALED = 1 << 18, // rope is not stretched in layers with a window
-    ARCH_LAYER_SKIP = 1 << 19,      // the embedding is added to every layer's output, times layer_output_scale
-    ARCH_YARN_OWN_MUL = 1 << 20,    // YaRN's multiplier is that of both of its parts
-    ARCH_BARE_EMBED_NORM = 1 << 21, // the norm of the embedding has no weights
-    ARCH_NO_BIAS_QKV = 1 << 23,     // biases of queries, keys and values are not used
-    ARCH_MAY_BIAS_HEAD = 1 << 22,   // the head's bias is used where there is one
+    ARCH_BIAS_QKV = 1 << 0,            // these biases must be there; others may
+    ARCH_BIAS_O = 1 << 1,              //
+    ARCH_BIAS_FFN = 1 << 2,            //
+    ARCH_BIAS_NORM = 1 << 3,           //
+    ARCH_BIAS_HEAD = 1 << 4,           //
+    ARCH_NO_BIASES = 1 << 5,           // those of attention's output and the feed-forward are not used
+    ARCH_TIED = 1 << 6,                // the head is the embedding
+    ARCH_OWN_HEAD = 1 << 7,            // the head is never the embedding
+    ARCH_POSITIONS = 1 << 8,           // learned positions are added to the embedding
+    ARCH_EMBED_NORM = 1 << 9,          // the embedding is normed
+    ARCH_SCALE_EMBED = 1 << 10,        // embeddings are multiplied by sqrt(n_embd)
+    ARCH_DIVIDE_LOGITS = 1 << 11,      // logit_scale divides
+    ARCH_NON_CAUSAL = 1 << 12,         // every token sees all others
+    ARCH_SINKS = 1 << 13,              // attn_sinks must be there
+    ARCH_FULL_ROPE = 1 << 14,          // rope must turn the whole head
+    ARCH_SCALE_BY_DIM = 1 << 15,       // scores are divided by the head's size, not by its root
+    ARCH_ROPE_FREQS = 1 << 16,         // rope_freqs, rope_factors_long, rope_factors_short are used
+    ARCH_WINDOW_SECOND = 1 << 17,      // of a period the first layer sees all keys, else the last
+    ARCH_WINDOW_UNSCALED = 1 << 18,    // rope is not stretched in layers with a window
+    ARCH_LAYER_SKIP = 1 << 19,         // the embedding is added to every layer's output, times layer_output_scale
+    ARCH_YARN_OWN_MUL = 1 << 20,       // YaRN's multiplier is that of both of its parts
+    ARCH_BARE_EMBED_NORM = 1 << 21,    // the norm of the embedding has no weights
+    ARCH_NO_BIAS_QKV = 1 << 23,        // biases of queries, keys and values are not used
+    ARCH_SSM_NORMS = 1 << 24,          // norms within state-space blocks must be there
+    ARCH_CONV_BIAS = 1 << 25,          // their convolution must have a bias
+    ARCH_SAFE_GATE = 1 << 26,          // the decay of Kimi delta attention is bounded
+    ARCH_RESIDUAL_NORMED = 1 << 27,    // what a step adds to is its normed input, scaled
+    ARCH_EITHER_EPS = 1 << 28,         // the epsilon has one of two names
+    ARCH_NORM_IS_EMBED_NORM = 1 << 29, // the last norm is called token_embd_norm
+    ARCH_NO_BIAS_O = 1 << 30,          // the bias of attention's output is not used
+    ARCH_MAY_BIAS_HEAD = 1 << 22,      // the head's bias is used where there is one
 };
 
 // Norms of queries and keys; where a row does not say, they are there when the file has them.
@@ -94,7 +101,12 @@ enum fused_qkv {
 };
 
 // Gates of attention's output: activation(attn_gate x) for every element or every head.
-enum attention_gate { GATE_NONE, GATE_SIGMOID, GATE_SOFTPLUS };
+enum attention_gate {
+    GATE_NONE,
+    GATE_SIGMOID,
+    GATE_SOFTPLUS,
+    GATE_IN_QUERY // a sigmoid of what lies behind each head's query in attn_q
+};
 
 enum moe_flags {
     MOE_NORMALIZE = 1,   // experts' weights are divided by their sum
@@ -125,6 +137,15 @@ enum arch_keys {
     KEY_ROPE_ALPHA = 1 << 16,
 };
 
+// Which layers have the recurrent block in place of attention.
+enum recurrent_where {
+    RECURRENT_NO_KV,        // those whose attention.head_count_kv is 0
+    RECURRENT_NO_KV_NO_FFN, // those of them whose feed_forward_length is 0
+    RECURRENT_ALL,          //
+    RECURRENT_3_OF_4, // as attention.recurrent_layers says, or all but every full_attention_interval-th: the fourth
+    RECURRENT_7_OF_8, // or the eighth
+};
+
 // How an architecture differs from a plain llama; a row of archs.h says only that.
 struct arch {
     const char *name;
@@ -149,12 +170,13 @@ struct arch {
     float attention_softcap, alibi, embed_scale, logit_scale;
     float yarn_unit;               // of rope.scaling.yarn_log_multiplier; 0: the key is not read
     float beside_scale;            // of experts and what stands beside them, where something does
-    const struct block *recurrent; // what stands in for attention in some layers
-    bool (*is_recurrent)(const struct model *m, uint32_t layer); // in these
-    const struct block *attention;                               // in the others; NULL: block_attention
-    const struct block *experts;                                 // NULL: block_experts
-    bool (*adjust)(struct model *m, struct err *e);              // what no field can say; before tensors are bound
+    const struct block *recurrent; // what stands in for attention
+    enum recurrent_where recurrent_where;
+    const struct block *attention;                  // in the others; NULL: block_attention
+    const struct block *experts;                    // NULL: block_experts
+    bool (*adjust)(struct model *m, struct err *e); // what no field can say; before tensors are bound
     bool (*bind_layer)(struct model *m, uint32_t layer, struct err *e); // NULL: layer_bind
+    void (*emit_layers)(struct emitter *em, float *x);                  // NULL: one after the other
 };
 
 // A norm's weights; w NULL with `there` is a norm without.
@@ -194,7 +216,7 @@ struct model_layer {
     uint32_t n_subs;
     struct sub subs[MAX_SUBS];
     uint32_t window; // 0: all keys
-    bool windowed, rope;
+    bool windowed, rope, recurrent;
     struct model_kv kv;
     size_t state_size;
     struct weight early_router; // logits of experts from the layer's input; or empty
@@ -231,6 +253,9 @@ struct model {
     struct weight embed, head, positions;
     struct norm embed_norm, output_norm;
     struct model_layer *layers;
+    uint32_t n_slots; // 0: a slot for each layer of each loop
+    void *special;    // of an architecture with a forward pass of its own
+    float yarn_scale; // what YaRN makes of queries and keys, for attention that scales scores by it
     uint32_t n_loops; // times that the layers are run
     bool norm_between_loops;
 };
@@ -240,6 +265,8 @@ extern const struct block block_attention, block_latent, block_ffn, block_expert
     block_plamo2, block_shortconv, block_delta, block_kda, block_lightning, block_grove;
 
 bool layer_bind(struct model *m, uint32_t layer, struct err *e);
+// The feed-forward of a layer, dense or with experts.
+const struct block *layer_ffn(const struct model *m, uint32_t layer);
 // A step of one block under the usual norms.
 bool layer_add(struct model *m, uint32_t layer, const char *in, const char *out, const struct block *block,
                struct err *e);
@@ -287,6 +314,9 @@ struct weight bind_rows(const struct weight *w, uint32_t first, uint32_t rows);
 // stays NULL when it is absent and not required.
 bool bind_floats(struct model *m, const char *name, const char *suffix, uint32_t layer, uint64_t len, bool required,
                  const float **out, struct err *e);
+// NAME.bias alone.
+bool bind_bias(struct model *m, const char *name, uint32_t layer, uint64_t len, bool required, const float **out,
+               struct err *e);
 // The norm NAME of len elements, of the architecture's kind; name NULL is none.
 bool bind_norm(struct model *m, const char *name, uint32_t layer, uint32_t len, bool required, struct norm *out,
                struct err *e);
@@ -312,6 +342,8 @@ void emit_norm(struct emitter *em, const struct norm *n, const float *x, uint32_
 // Whatever the norm is: y, or x itself where there is none.
 const float *emit_normed(struct emitter *em, const struct norm *n, const float *x, float *y);
 void emit_layer(struct emitter *em, uint32_t layer, float *x);
+// n floats of queries grow with their position, where the model wants it.
+void emit_temper(struct emitter *em, uint32_t layer, uint32_t n, float *q);
 
 // Fills m->needs (models/forward.c).
 bool model_measure(struct model *m, struct err *e);

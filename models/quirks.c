@@ -175,3 +175,46 @@ static void activation_emit(struct emitter *em, uint32_t layer, const void *weig
 }
 
 const struct block block_activation = {"activation", activation_bind, activation_emit};
+
+// Scales that are the model's own; no key has them.
+bool adjust_minicpm3(struct model *m, struct err *e) {
+    (void)e;
+    m->embed_scale = 12;
+    m->residual_scale = 1.4f / num_sqrt((float)m->shape.n_layers);
+    m->logit_scale = 256.0f / (float)m->shape.n_embd;
+    return true;
+}
+
+bool adjust_deepseek2(struct model *m, struct err *e) {
+    m->temper_period = m->shape.n_ctx;
+    return bind_u32(m, "attention.temperature_length", false, &m->temper_period, e);
+}
+
+// Attention is to the best blocks of keys; as long as all keys are among the best, it is to all. Longer contexts than
+// that cannot be run.
+bool adjust_minimax_m3(struct model *m, struct err *e) {
+    uint32_t best = m->shape.n_ctx;
+    const struct range_row rows[] = {{"attention.indexer.top_k", &best, 1, UINT32_MAX, true}};
+    ERR_FORWARD(bind_ranges(m, 0, rows, 1, e));
+    m->shape.n_ctx = best < m->shape.n_ctx ? best : m->shape.n_ctx;
+    return true;
+}
+
+// Layers of one block: a recurrence, a feed-forward, or attention where the file gives no width to a feed-forward.
+bool one_layer(struct model *m, uint32_t layer, struct err *e) {
+    uint32_t n_ff = 0;
+    ERR_FORWARD(bind_u32_at(m, "feed_forward_length", layer, false, &n_ff, e));
+    const struct block *block = m->layers[layer].recurrent ? m->arch->recurrent
+                                : n_ff == 0                ? &block_attention
+                                                           : layer_ffn(m, layer);
+    return layer_add(m, layer, "blk.%.attn_norm", NULL, block, e);
+}
+
+// Attention and a state space side by side.
+bool falcon_h1_layer(struct model *m, uint32_t layer, struct err *e) {
+    ERR_FORWARD(layer_add(m, layer, "blk.%.attn_norm", NULL, &block_attention, e));
+    struct sub *s = &m->layers[layer].subs[0];
+    s->units[s->n_units].block = &block_mamba2;
+    ERR_FORWARD(block_mamba2.bind(m, layer, &s->units[s->n_units++].weights, e));
+    return layer_add(m, layer, "blk.%.ffn_norm", NULL, &block_ffn, e);
+}

@@ -130,11 +130,20 @@ static bool bind_divisors(struct model *m, const float **plain, const float **st
     return bind_floats(m, "rope_factors_short", "weight", 0, n, false, plain, e);
 }
 
+// What scores are scaled by, squared, where attention does so itself (DeepSeek-V2).
+static float scale_of_scores(const struct model *m, const struct scaling *s) {
+    double own = yarn_scale((double)s->factor, (double)s->log_mul);
+    if (s->yarn)
+        return m->rope.scale * (float)(s->log_mul != 0 ? own : 1);
+    return s->attn_factor * (float)(yarn_scale((double)s->factor, 1) * own);
+}
+
 bool rope_init(struct model *m, struct err *e) {
     const bool windows = m->arch->keys & (KEY_WINDOW | KEY_WINDOW_MUST);
     struct scaling scaling, none = {.factor = 1, .attn_factor = 1};
     const float *divisors, *stretched;
     float base = 10000;
+    m->yarn_scale = 1;
     if (m->arch->rope == USE_ROPE_NONE)
         return true;
     ERR_FORWARD(read_base(m, "rope.freq_base", &base, e));
@@ -144,6 +153,8 @@ bool rope_init(struct model *m, struct err *e) {
     m->rope.rot = m->rope_long.rot = m->rot & ~1u;
     m->rope_long.from_ctx = stretched ? scaling.original_ctx : UINT32_MAX;
     ERR_FORWARD(init_one(m, &m->rope, base, &scaling, divisors, e));
+    if (m->arch->yarn_unit > 0)
+        m->yarn_scale = scale_of_scores(m, &scaling);
     if (stretched)
         ERR_FORWARD(init_one(m, &m->rope_long, base, &scaling, stretched, e));
     if (!windows)

@@ -72,6 +72,12 @@ ACT(softplus, num_softplus)
 ACT(tanh, num_tanh)
 ACT(exp, num_exp)
 
+static float itself(float x) {
+    return x;
+}
+
+ACT(none, itself)
+
 static float dot16(const float *a, const float *b, size_t n) {
     float sum[16] = {0};
     for (size_t i = 0; i < n; i++)
@@ -181,6 +187,7 @@ void kernels_fill_scalar(struct kernels *k) {
     k->act[ACTIVATION_SOFTPLUS] = act_softplus;
     k->act[ACTIVATION_TANH] = act_tanh;
     k->act[ACTIVATION_EXP] = act_exp;
+    k->act[ACTIVATION_NONE] = act_none;
     k->recur = recur;
     k->to_f16 = to_f16;
     k->attend = attend;
