@@ -11,6 +11,7 @@ import numpy as np
 
 N_VOCAB = 32000
 TYPES = {"Q4_0": gguf.GGMLQuantizationType.Q4_0, "Q8_0": gguf.GGMLQuantizationType.Q8_0}
+FILE_TYPES = {"Q4_0": gguf.LlamaFileType.MOSTLY_Q4_0, "Q8_0": gguf.LlamaFileType.MOSTLY_Q8_0}
 SPREAD = {"Q4_0": 4.2, "Q8_0": 73.6}  # standard deviation of the integers
 
 
@@ -20,10 +21,8 @@ class Model:
         self.writer = gguf.GGUFWriter(path, arch)
         for key, value in {"vocab_size": N_VOCAB, "context_length": 32768, **keys}.items():
             self.key(f"{arch}.{key.replace('__', '.')}", value)
-        self.writer.add_tokenizer_model("test")
-        self.writer.add_token_list([f"tok_{i}" for i in range(N_VOCAB)])
-        self.writer.add_token_types([1] * N_VOCAB)
-        self.writer.add_token_scores([0.0] * N_VOCAB)
+        self.writer.add_file_type(FILE_TYPES[kind])
+        self.writer.add_tokenizer_model("no_vocab")
 
     def key(self, key, value):
         add = {int: self.writer.add_uint32, float: self.writer.add_float32, list: self.writer.add_array, bool: self.writer.add_bool}
