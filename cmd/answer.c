@@ -12,7 +12,7 @@
 #define PENDING_SIZE 4096
 
 static bool write_out(struct answer *a, const char *bytes, size_t n, struct err *e) {
-    if (!n)
+    if (!n || a->silent)
         return true;
     ERR_FORWARD(a->writer ? a->writer(a->user, bytes, n, e) : out_write(OUT_STDOUT, "standard output", bytes, n, e));
     a->printed = true;
@@ -69,7 +69,7 @@ static bool show_thought(struct answer *a, const char *bytes, size_t n, struct e
 
 static bool take(void *user, enum think_part part, const char *bytes, size_t n, struct err *e) {
     struct answer *a = user;
-    if (a->silent || a->stopped || part == THINK_CONTROL || part == THINK_FRAME)
+    if (a->stopped || part == THINK_CONTROL || part == THINK_FRAME)
         return true;
     if (part == THINK_THOUGHT)
         return show_thought(a, bytes, n, e);
@@ -79,7 +79,7 @@ static bool take(void *user, enum think_part part, const char *bytes, size_t n, 
 }
 
 bool answer_open(struct answer *a, const struct tokenizer *t, const struct settings *o, struct err *e) {
-    *a = (struct answer){.stops = o->stops, .where = o->think};
+    *a = (struct answer){.stops = o->stops, .where = o->think, .silent = o->tool_calls};
     ERR_FORWARD(think_open(&a->think, t, take, a, e));
     return buf_reserve(&a->pending, PENDING_SIZE) || err_memory(e, PENDING_SIZE, "answer");
 }

@@ -66,6 +66,10 @@ const struct opt opt_rows[] = {
      "are.", opt_think, AT(think), 0, 0, "drop, stderr or show"},
     {"think-budget", 0, "N", OPT_OUTPUT, TALKS, false, "end the thinking after N tokens (0: none)",
      "The model is made to go on with its answer.", opt_int, AT(think_budget), 0, MOST, NULL},
+    {"tool-calls", 0, "json", OPT_OUTPUT, BIT(run), false, "print one JSON object with the calls of tools",
+     "{\"content\": text, \"tool_calls\": [{\"name\": ..., \"arguments\": {...}}, ...]}, from any of the usual forms in which "
+     "models write calls; with --think show also \"thinking\". It comes when the answer is complete.",
+     opt_tool_calls, AT(tool_calls), 0, 0, "json"},
     {"output", 'o', "FILE", OPT_OUTPUT, BIT(logits), false, "where to write (default: standard output)",
      NULL, opt_text, AT(output), 0, 0, "a file"},
     {"output", 'o', "FILE", OPT_OUTPUT, BIT(imatrix), false, "the file to write, or to add to",

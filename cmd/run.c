@@ -5,9 +5,12 @@
 
 #include <string.h>
 
+#include "base/find.h"
 #include "cmd/input.h"
+#include "cmd/out.h"
 #include "cmd/signals.h"
 #include "cmd/talk.h"
+#include "text/tool_calls.h"
 
 struct run {
     const struct settings *o;
@@ -22,7 +25,7 @@ static bool usage(struct err *e) {
 
 // What only a chat template can use.
 static bool check_raw(const struct settings *o, struct err *e) {
-    static const char *const names[] = {"template", "system", "template-arg", "tools"};
+    static const char *const names[] = {"template", "system", "template-arg", "tools", "tool-calls"};
     for (size_t i = 0; o->continues && i < ARRAY_LEN(names); i++)
         ERR_IF(opt_given(o, names[i]), e, ERR_USAGE, "--raw: contradicts --%s", names[i]);
     return true;
@@ -63,13 +66,48 @@ static bool make_prompt(struct run *r, struct err *e) {
     return true;
 }
 
+// The answer as one JSON object.
+static bool print_calls(struct run *r, struct err *e) {
+    struct talk *t = &r->talk;
+    struct think_texts texts;
+    struct tool_calls calls = {0};
+    struct buf out = {0};
+    bool ok =
+        think_split(t->en->tok, t->ids.ptr, t->n_prompt, t->ids.ptr + t->n_prompt, t->ids.len - t->n_prompt, &texts, e);
+    struct str said = {texts.framed.ptr ? texts.framed.ptr : "", texts.framed.len};
+    if (t->answer.stopped)
+        said.len = find_word(said, r->o->stops.ptr, r->o->stops.n);
+    ok = ok && tool_calls_parse(said, r->o->tools ? &t->prompt.tools_doc.root : NULL, &calls, e);
+    struct str thought = {texts.thought.ptr ? texts.thought.ptr : "", texts.thought.len};
+    if (ok)
+        tool_calls_write(&calls, r->o->think == OPT_THINK_SHOW ? thought : (struct str){0}, &out);
+    ok = ok && out_buf(&out, e);
+    tool_calls_free(&calls);
+    think_texts_free(&texts);
+    buf_free(&out);
+    return ok;
+}
+
+static bool answer(struct run *r, struct err *e) {
+    if (r->o->n_tokens == 0)
+        return true;
+    bool ok = talk_answer(&r->talk, r->chat, e);
+    if (!r->o->tool_calls || (!ok && e->class != ERR_CONTEXT && e->class != ERR_INTERRUPT))
+        return ok;
+    struct err why;
+    if (!print_calls(r, &why)) {
+        *e = why;
+        return false;
+    }
+    return ok;
+}
+
 bool cmd_run(const struct settings *o, struct err *e) {
     struct run r = {.o = o};
     bool ok = read_arguments(&r, e) && talk_open(&r.talk, o, e);
     if (ok)
         signals_catch_interrupt();
-    ok = ok && talk_load(&r.talk, e) && make_prompt(&r, e) && talk_start(&r.talk, r.talk.n_prompt, e) &&
-         (o->n_tokens == 0 || talk_answer(&r.talk, r.chat, e));
+    ok = ok && talk_load(&r.talk, e) && make_prompt(&r, e) && talk_start(&r.talk, r.talk.n_prompt, e) && answer(&r, e);
     talk_close(&r.talk);
     buf_free(&r.message);
     buf_free(&r.system);

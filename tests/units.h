@@ -20,4 +20,5 @@ UNIT(session)
 UNIT(template)
 UNIT(forms)
 UNIT(chat)
+UNIT(tools)
 #undef UNIT

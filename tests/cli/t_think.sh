@@ -84,3 +84,14 @@ err_has 'prompt: 1 tokens'
 run pith -m "$CHAIN" --tools "$T/tools" hi </dev/null
 status 0
 err 'pith: warning: --tools: the chat template takes no tools, the model will not see them\n'
+
+case_ "--tool-calls json: one object, when the answer is complete"
+run pith -m "$THINKER" --tool-calls json hi </dev/null
+status 0
+out '{"content":"OK: \303\251~!","tool_calls":[]}\n'
+run pith -m "$THINKER" --tool-calls json --think show --stop '~' hi </dev/null
+out '{"content":"OK: \303\251","thinking":"12","tool_calls":[]}\n'
+run pith -m "$THINKER" --tool-calls xml hi </dev/null
+refused 2 '--tool-calls xml: expected json'
+run pith -m "$THINKER" --raw --tool-calls json hi </dev/null
+refused 2 '--raw: contradicts --tool-calls'
