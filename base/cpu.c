@@ -59,16 +59,32 @@ unsigned cpu_features(void) {
         f |= CPU_I8MM;
     return f;
 }
+#elif defined(__aarch64__) && defined(__APPLE__)
+#include <sys/sysctl.h>
+
+static bool has(const char *name) {
+    int value = 0;
+    size_t size = sizeof value;
+    return sysctlbyname(name, &value, &size, NULL, 0) == 0 && value;
+}
+
+unsigned cpu_features(void) {
+    return CPU_NEON | (has("hw.optional.arm.FEAT_DotProd") ? CPU_DOTPROD : 0) |
+           (has("hw.optional.arm.FEAT_I8MM") ? CPU_I8MM : 0);
+}
 #else
 unsigned cpu_features(void) {
     return 0;
 }
 #endif
 
-// The first number in a small file, or -1.
-static long file_number(const char *path) {
-    FILE *f = fopen(path, "re");
+// The first number in the file root/name, or -1.
+static long file_number(const char *root, const char *name) {
+    char path[512];
+    FILE *f = NULL;
     long n = -1;
+    if (snprintf(path, sizeof path, "%s%s", root, name) < (int)sizeof path)
+        f = fopen(path, "re");
     if (!f)
         return -1;
     if (fscanf(f, "%ld", &n) != 1)
@@ -77,54 +93,121 @@ static long file_number(const char *path) {
     return n;
 }
 
-#if defined(__linux__)
-// How fast a core is, in the kernel's own scale or in kHz; 0 when it does not say.
-static long core_speed(size_t cpu) {
-    char path[96];
-    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%zu/cpu_capacity", cpu);
-    long speed = file_number(path);
-    if (speed > 0)
-        return speed;
-    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%zu/cpufreq/cpuinfo_max_freq", cpu);
-    speed = file_number(path);
-    if (speed > 0)
-        return speed;
-    return 0;
+// Leaves those of the processors that the kernel counts among the performance cores of a hybrid x86 machine: a list
+// such as 0-7,16. A machine of one kind has no such list.
+static void keep_big_x86(const char *root, bool *usable, size_t n) {
+    char path[512];
+    bool *big = calloc(n, sizeof *big), any = false;
+    snprintf(path, sizeof path, "%s/sys/devices/cpu_core/cpus", root);
+    FILE *f = big ? fopen(path, "re") : NULL;
+    size_t from, to;
+    while (f && fscanf(f, "%zu", &from) == 1) {
+        int next = fgetc(f);
+        to = from;
+        if (next == '-' && fscanf(f, "%zu", &to) == 1)
+            next = fgetc(f);
+        for (size_t i = from; i <= to && i < n; i++) {
+            big[i] = usable[i];
+            any |= usable[i];
+        }
+        if (next != ',')
+            break;
+    }
+    if (f)
+        fclose(f);
+    if (any)
+        memcpy(usable, big, n * sizeof *big);
+    free(big);
 }
 
-// Whole processors that the cgroup's quota grants, or 0 without a quota.
-static unsigned quota_threads(void) {
-    FILE *f = fopen("/sys/fs/cgroup/cpu.max", "re");
-    long quota = 0, period = 0;
-    if (!f)
-        return 0;
-    int got = fscanf(f, "%ld %ld", &quota, &period);
-    fclose(f);
-    return got == 2 && quota > 0 && period > 0 ? (unsigned)((quota + period - 1) / period) : 0;
-}
-
-unsigned cpu_threads(void) {
-    cpu_set_t set;
-    long speed[CPU_SETSIZE], best = 0; // a speed is one or two files read
-    if (sched_getaffinity(0, sizeof set, &set) != 0)
-        return 1;
-    for (size_t i = 0; i < CPU_SETSIZE; i++) {
-        speed[i] = CPU_ISSET(i, &set) ? core_speed(i) : 0;
+// Numbers of the processors in /sys/devices/system/cpu; those below `part` percent of the best are taken out, unless
+// not all have a number.
+static bool keep_fast(const char *root, const char *file, long part, bool *usable, size_t n) {
+    long *speed = calloc(n, sizeof *speed), best = 0;
+    bool all = speed != NULL;
+    for (size_t i = 0; all && i < n; i++) {
+        char name[96];
+        if (!usable[i])
+            continue;
+        snprintf(name, sizeof name, "/sys/devices/system/cpu/cpu%zu/%s", i, file);
+        speed[i] = file_number(root, name);
+        all = speed[i] > 0;
         best = speed[i] > best ? speed[i] : best;
     }
-    // Cores within a fifth of the fastest count: favoured cores of one kind differ by a few per cent.
-    unsigned n = 0;
-    for (size_t i = 0; i < CPU_SETSIZE; i++)
-        if (CPU_ISSET(i, &set) && speed[i] >= best - best / 5)
-            n++;
-    unsigned quota = quota_threads();
-    if (quota && quota < n)
-        n = quota;
-    return n ? n : 1;
+    for (size_t i = 0; all && i < n; i++)
+        usable[i] = usable[i] && speed[i] >= best / 100 * part;
+    free(speed);
+    return all;
 }
-#else
+
+// Whole processors of a quota in a period, or 0 without one.
+static unsigned whole(long quota, long period) {
+    return quota > 0 && period > 0 ? (unsigned)((quota - 1) / period + 1) : 0;
+}
+
+// The smaller of two quotas, of which 0 is none.
+static unsigned tighter(unsigned a, unsigned b) {
+    return !a || (b && b < a) ? b : a;
+}
+
+// The quota of a group in the unified hierarchy and of those that it lies in.
+static unsigned unified_quota(const char *root, char *group) {
+    unsigned least = 0;
+    for (;;) {
+        char path[1024];
+        long quota = 0, period = 0;
+        snprintf(path, sizeof path, "%s/sys/fs/cgroup%s/cpu.max", root, group);
+        FILE *f = fopen(path, "re");
+        if (f && fscanf(f, "%ld %ld", &quota, &period) == 2) // "max" is no number
+            least = tighter(least, whole(quota, period));
+        if (f)
+            fclose(f);
+        char *end = strrchr(group, '/');
+        if (!end)
+            return least;
+        *end = 0;
+    }
+}
+
+// Whole processors that the control group of this process is granted, or 0 without a quota.
+static unsigned quota_threads(const char *root) {
+    char path[512], line[512], group[512] = "";
+    snprintf(path, sizeof path, "%s/proc/self/cgroup", root);
+    FILE *f = fopen(path, "re");
+    while (f && fgets(line, sizeof line, f))
+        if (strncmp(line, "0::/", 4) == 0)
+            snprintf(group, sizeof group, "%.*s", (int)strcspn(line + 3, "\n"), line + 3);
+    if (f)
+        fclose(f);
+    unsigned old = whole(file_number(root, "/sys/fs/cgroup/cpu/cpu.cfs_quota_us"),
+                         file_number(root, "/sys/fs/cgroup/cpu/cpu.cfs_period_us"));
+    return tighter(unified_quota(root, group), old);
+}
+
+unsigned cpu_threads_under(const char *root, bool *usable, size_t n) {
+    keep_big_x86(root, usable, n);
+    // Capacity counts work done: a middle core is worth a thread, a little one (a quarter to under a half) is not.
+    // Frequencies hide such differences, and favoured cores of one kind differ by a few per cent.
+    if (!keep_fast(root, "cpu_capacity", 50, usable, n))
+        keep_fast(root, "cpufreq/cpuinfo_max_freq", 80, usable, n);
+    unsigned threads = 0, quota = quota_threads(root);
+    for (size_t i = 0; i < n; i++)
+        threads += usable[i];
+    if (quota && quota < threads)
+        threads = quota;
+    return threads ? threads : 1;
+}
+
 unsigned cpu_threads(void) {
+#if defined(__linux__)
+    cpu_set_t set;
+    bool usable[CPU_SETSIZE];
+    if (sched_getaffinity(0, sizeof set, &set) == 0) {
+        for (size_t i = 0; i < CPU_SETSIZE; i++)
+            usable[i] = CPU_ISSET(i, &set);
+        return cpu_threads_under("", usable, CPU_SETSIZE);
+    }
+#endif
     long n = sysconf(_SC_NPROCESSORS_ONLN);
     return n > 0 ? (unsigned)n : 1;
 }
-#endif

@@ -22,3 +22,7 @@ unsigned cpu_features(void);
 // Threads for work that keeps every core busy: the fastest kind of cores among those that this process may use,
 // at most its share of processor time (affinity masks, cgroup quotas). At least 1.
 unsigned cpu_threads(void);
+
+// The same from the system's files under `root` ("" is this machine), for the n processors marked in `usable`; those
+// that get no thread are unmarked.
+unsigned cpu_threads_under(const char *root, bool *usable, size_t n);
