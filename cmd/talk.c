@@ -82,7 +82,7 @@ static bool choose_seed(struct talk *t, struct err *e) {
     if (opt_given(t->o, "seed"))
         return true;
     uint64_t seed;
-    ERR_IF(getrandom(&seed, sizeof seed, 0) != sizeof seed, e, ERR_SYSTEM, "seed: the system gives no random bytes");
+    ERR_IF(getentropy(&seed, sizeof seed) != 0, e, ERR_SYSTEM, "seed: the system gives no random bytes");
     t->sample.seed = seed;
     return true;
 }

@@ -264,8 +264,10 @@ FILTER(truncate) {
         return true;
     }
     size_t to = j_char_offset(s, (size_t)keep);
-    const char *space = flag(ARG(1)) ? NULL : memrchr(s->ptr, ' ', to);
-    to = space ? (size_t)(space - s->ptr) : to;
+    size_t space = to;
+    while (space && s->ptr[space - 1] != ' ')
+        space--;
+    to = space && !flag(ARG(1)) ? space - 1 : to;
     return j_add_slice(j, &b, s, 0, to) && j_add_slice(j, &b, end, 0, end->len) && j_finish(j, &b, out);
 }
 
