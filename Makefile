@@ -65,7 +65,7 @@ check:
 	$(MAKE) test BUILD=build/sanitize CFLAGS="-O1 -g $(SANITIZE)" SUITES="$(or $(SUITES),unit malformed allocfail steady kernels archs cli)"
 
 FUZZ = $(patsubst tests/%.c,build/fuzz/%,$(wildcard tests/fuzz_*.c))
-build/fuzz/%: tests/%.c $(filter-out main.c,$(SRC))
+build/fuzz/%: tests/%.c tests/gguf_write.c $(filter-out main.c,$(SRC))
 	@mkdir -p $(@D)
 	clang -O1 -g -fsanitize=fuzzer,address,undefined $(WARN) -I. -o $@ $^ $(LDLIBS)
 

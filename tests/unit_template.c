@@ -131,6 +131,8 @@ static const char *const harmful[] = {
     "{% set l = [1] %}{% for i in l %}{% set _ = l.append(i) %}{% endfor %}",
     "{{ '%999999999d' % 1 }}",
     "{{ 'x'.center(99999999999) }}",
+    "{{ 0xcaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa }}",
+    "{% generation 0xffffffffffffffffff %}",
 };
 
 static void test_nesting(const char *open, size_t n) {

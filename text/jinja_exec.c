@@ -90,8 +90,10 @@ static bool bind_parameter(struct jinja *j, struct jscope *scope, const struct j
     return j_define(j, scope, parameter->name, v);
 }
 
-// What the parameters leave over: varargs and kwargs.
-static bool bind_rest(struct jinja *j, struct jscope *scope, const struct jnode *node, const struct jargs *args) {
+// What the parameters leave over: varargs and kwargs, with the caller in it where the body does not name that.
+static bool bind_rest(struct jinja *j, struct jscope *scope, const struct jnode *node, const struct jargs *args,
+                      const struct jval *caller) {
+    struct jval caller_key;
     struct jval varargs, kwargs;
     if (args->n > node->n_kids && !(node->uses & USES_VARARGS))
         return j_fail(j, "macro '%.*s' takes not more than %zu argument(s)", (int)min_size(node->name.len, 60),
@@ -112,6 +114,9 @@ static bool bind_rest(struct jinja *j, struct jscope *scope, const struct jnode 
         if (!known && !j_dict_set(j, kwargs.dict, args->named[i].key, args->named[i].value))
             return false;
     }
+    if (caller && !(node->uses & USES_CALLER) &&
+        (!j_string(j, "caller", 6, J_TEMPLATE, &caller_key) || !j_dict_set(j, kwargs.dict, caller_key, *caller)))
+        return false;
     return define_text(j, scope, "varargs", varargs) && define_text(j, scope, "kwargs", kwargs);
 }
 
@@ -120,7 +125,7 @@ bool j_call_macro(struct jinja *j, const struct jmacro *m, const struct jargs *a
     struct jval caller = j_undefined(j, (struct str){"caller", 6});
     if (!scope)
         return false;
-    if (args->caller && !(m->node->uses & USES_CALLER))
+    if (args->caller && !(m->node->uses & (USES_CALLER | USES_KWARGS)))
         return j_fail(j, "the macro of a call block does not call its caller");
     if (args->caller) {
         struct jmacro *copy = j_alloc(j, 1, sizeof *copy);
@@ -131,7 +136,7 @@ bool j_call_macro(struct jinja *j, const struct jmacro *m, const struct jargs *a
     }
     if (m->node->kind == N_MACRO && !define_text(j, scope, "caller", caller))
         return false;
-    if (!bind_rest(j, scope, m->node, args))
+    if (!bind_rest(j, scope, m->node, args, args->caller ? &caller : NULL))
         return false;
     for (size_t i = 0; i < m->node->n_kids; i++)
         if (!bind_parameter(j, scope, m->node->kids[i], i, args))
@@ -174,8 +179,7 @@ static enum jflow run_loop(struct jinja *j, struct jscope *scope, const struct j
     loop->depth = depth;
     loop->scope = scope;
     loop->node = n;
-    if (!loop->items->n)
-        return n->other ? j_exec(j, j_scope(j, scope), n->other) : FLOW_NEXT;
+    bool ended = false; // a pass came to its end, without break and continue: then there is no else, as in Jinja
     for (; loop->at < loop->items->n; loop->at++) {
         struct jscope *inner = j_scope(j, scope);
         if (!inner || !j_burn(j, 1) || !define_text(j, inner, "loop", (struct jval){.type = J_LOOP, .loop = loop}) ||
@@ -186,8 +190,9 @@ static enum jflow run_loop(struct jinja *j, struct jscope *scope, const struct j
             return flow;
         if (flow == FLOW_BREAK)
             break;
+        ended |= flow == FLOW_NEXT;
     }
-    return FLOW_NEXT;
+    return n->other && !ended ? j_exec(j, j_scope(j, scope), n->other) : FLOW_NEXT;
 }
 
 bool j_call_loop(struct jinja *j, struct jloop *loop, struct jval items, struct jval *out) {

@@ -2,6 +2,7 @@
 // Jinja's filters on single values and texts, and the table of all filters; those on sequences are in jinja_seq.c. A
 // filter gets its row and the value that it is applied to in `self` (a bound method).
 #include "text/jinja_seq.h"
+#include "text/unicode.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -125,6 +126,8 @@ FILTER(float_) {
     memcpy(text, SELF.s->ptr, SELF.s->len);
     text[SELF.s->len] = 0;
     double f = strtod(text, &end);
+    if (end == text)
+        return true;
     end += strspn(end, " \t\n\r\v\f");
     if (end == text + SELF.s->len && !strpbrk(text, "xXpP"))
         *out = j_float(f);
@@ -143,7 +146,10 @@ static bool text_to_int(const struct jstr *s, int64_t base, int64_t *out) {
     text[n] = 0;
     bool prefixed =
         n > 2 && text[0] == '0' && ((base == 2 && (text[1] | 0x20) == 'b') || (base == 8 && (text[1] | 0x20) == 'o'));
-    *out = strtoll(text + (prefixed ? 2 : 0), &end, (int)base);
+    char *digits = text + (prefixed ? 2 : 0);
+    *out = strtoll(digits, &end, (int)base);
+    if (end == digits)
+        return false;
     end += strspn(end, " \t\n\r\v\f");
     return n && end == text + n && *out != INT64_MAX && *out != INT64_MIN;
 }
@@ -277,11 +283,12 @@ FILTER(wordcount) {
     bool inside = false;
     if (!text_of(j, SELF, &s))
         return false;
-    for (size_t i = 0; i < s->len; i++) {
-        unsigned char c = (unsigned char)s->ptr[i];
-        bool word = c >= 0x80 || (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_';
+    for (size_t i = 0; i < s->len;) {
+        struct uni_char c = uni_char_at(s->ptr, i, s->len);
+        bool word = c.bit & (UNI_L | UNI_N) || c.code == '_';
         n += word && !inside;
         inside = word;
+        i += c.len;
     }
     *out = j_int(n);
     return true;

@@ -221,8 +221,10 @@ static bool prefixed_number(struct jlexer *x, bool *is) {
 static bool lex_number(struct jlexer *x) {
     bool prefixed;
     char text[64];
-    if (!prefixed_number(x, &prefixed) || prefixed)
-        return prefixed;
+    if (!prefixed_number(x, &prefixed))
+        return false;
+    if (prefixed)
+        return true;
     size_t end = digits(x, x->pos);
     bool is_float = false;
     bool after_dot = x->pos > 0 && x->src[x->pos - 1] == '.';

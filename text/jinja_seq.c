@@ -2,13 +2,23 @@
 // Filters on sequences. Those that are generators in Jinja give lists here.
 #include "text/jinja_seq.h"
 
+static bool get_or(struct jinja *j, struct jval item, struct jval key, const struct jval *otherwise, struct jval *out) {
+    if (!j_get_attr(j, item, key, true, out))
+        return false;
+    if (out->type == J_UNDEFINED && otherwise && otherwise->type != J_NONE)
+        *out = *otherwise;
+    return true;
+}
+
 // The attribute of an item that a filter asks for: a number, or names and numbers separated by dots. None: the item.
-static bool attribute_of(struct jinja *j, struct jval item, const struct jval *path, struct jval *out) {
+// `otherwise`, where it is given, stands for an attribute that is missing on the way.
+static bool attribute_or(struct jinja *j, struct jval item, const struct jval *path, const struct jval *otherwise,
+                         struct jval *out) {
     *out = item;
     if (!path || path->type == J_NONE)
         return true;
     if (path->type != J_STR)
-        return j_get_attr(j, item, *path, true, out);
+        return get_or(j, item, *path, otherwise, out);
     const char *p = path->s->ptr, *end = p + path->s->len;
     while (p <= end) {
         const char *dot = memchr(p, '.', (size_t)(end - p));
@@ -24,18 +34,40 @@ static bool attribute_of(struct jinja *j, struct jval item, const struct jval *p
                 n = n * 10 + (p[i] - '0');
             key = j_int(n);
         }
-        if (!j_get_attr(j, *out, key, true, out))
+        if (!get_or(j, *out, key, otherwise, out))
             return false;
         p += len + 1;
     }
     return true;
 }
 
-// What items are compared by: their attribute, in lower case unless case counts.
-static bool sort_key(struct jinja *j, struct jval item, const struct jval *path, bool cased, struct jval *out) {
+static bool attribute_of(struct jinja *j, struct jval item, const struct jval *path, struct jval *out) {
+    return attribute_or(j, item, path, NULL, out);
+}
+
+static bool one_key(struct jinja *j, struct jval item, const struct jval *path, bool cased, struct jval *out) {
     if (!attribute_of(j, item, path, out))
         return false;
     return cased || out->type != J_STR || j_str_case(j, out->s, J_LOWER, out);
+}
+
+// What items are compared by: their attribute, or several with commas between, in lower case unless case counts.
+static bool sort_key(struct jinja *j, struct jval item, const struct jval *path, bool cased, struct jval *out) {
+    const struct jstr *names = path && path->type == J_STR ? path->s : NULL;
+    if (!names || !memchr(names->ptr, ',', names->len))
+        return one_key(j, item, path, cased, out);
+    if (!j_list(j, J_TUPLE, out))
+        return false;
+    for (size_t from = 0; from <= names->len;) {
+        const char *comma = memchr(names->ptr + from, ',', names->len - from);
+        size_t to = comma ? (size_t)(comma - names->ptr) : names->len;
+        struct jval part, key;
+        if (!j_string(j, names->ptr + from, to - from, J_DATA, &part) || !one_key(j, item, &part, cased, &key) ||
+            !j_push(j, out->list, key))
+            return false;
+        from = to + 1;
+    }
+    return true;
 }
 
 static bool is_true(const struct jval *v) {
@@ -236,11 +268,9 @@ bool j_seq_map(struct jinja *j, struct jval self, const struct jargs *args, stru
         return false;
     for (size_t i = 0; i < items->n; i++) {
         struct jval v;
-        bool ok = path ? attribute_of(j, items->items[i], path, &v)
+        bool ok = path ? attribute_or(j, items->items[i], path, otherwise, &v)
                        : j_filter(j, (struct str){args->values[0].s->ptr, args->values[0].s->len}, items->items[i],
                                   &rest, &v);
-        if (ok && path && v.type == J_UNDEFINED && otherwise)
-            v = *otherwise;
         if (!ok || !j_push(j, out->list, v))
             return false;
     }
@@ -358,7 +388,7 @@ bool j_seq_slice(struct jinja *j, struct jval self, const struct jargs *args, st
         for (size_t k = 0; k < each + (i < more); k++)
             if (!j_push(j, row.list, items->items[at++]))
                 return false;
-        if (i >= more && !fill(j, row.list, each + (more > 0), ARG(1)))
+        if (i >= more && !fill(j, row.list, each + 1, ARG(1)))
             return false;
     }
     return true;

@@ -85,6 +85,12 @@ static bool add_repr_dict(struct jinja *j, struct jbuilder *b, const struct jdic
     return j_add_text(j, b, "}");
 }
 
+static bool add_repr_macro(struct jinja *j, struct jbuilder *b, const struct jmacro *m) {
+    if (m->node->kind != N_MACRO)
+        return j_add_text(j, b, "<Macro anonymous>");
+    return j_add_text(j, b, "<Macro '") && j_add(j, b, m->name.ptr, m->name.len, NULL) && j_add_text(j, b, "'>");
+}
+
 static bool add_repr_deep(struct jinja *j, struct jbuilder *b, const struct jval *v) {
     switch (v->type) {
     case J_UNDEFINED:
@@ -103,6 +109,8 @@ static bool add_repr_deep(struct jinja *j, struct jbuilder *b, const struct jval
         return add_repr_list(j, b, v);
     case J_DICT:
         return add_repr_dict(j, b, v->dict);
+    case J_MACRO:
+        return add_repr_macro(j, b, v->macro);
     default:
         return j_add_text(j, b, "<") && j_add_text(j, b, j_type_name(v)) && j_add_text(j, b, ">");
     }
