@@ -139,7 +139,7 @@ static bool parse_macro(struct jparser *p, struct jnode **out) {
     bool ok =
         j_expect(p, T_NAME, NULL) && parse_parameters(p, n) && close_tag(p) && parse_body(p, "endmacro", &n->body);
     n->uses = p->uses;
-    p->uses = outer;
+    p->uses = outer | n->uses; // as Jinja, which looks into nested ones
     return ok;
 }
 
