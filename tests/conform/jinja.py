@@ -230,8 +230,9 @@ def compare(env, source, path):
     except RuntimeError as e:
         too_long = "integers have 64 bits" in str(e)  # Python's have any length
         return None if isinstance(want, Exception) or too_long else f"{e}, expected {want!r}"
-    lenient = isinstance(want, Exception) and any(w in str(want) for w in ("unhashable", "chain multiple tests"))
-    if lenient or got == want or (isinstance(want, str) and " at 0x" in want):
+    lenient = isinstance(want, Exception) and any(w in str(want) for w in ("unhashable", "chain multiple tests", "for +="))
+    lenient = lenient or (isinstance(want, str) and ("Markup(" in want or " at 0x" in want))  # what only Python's repr shows
+    if lenient or got == want:
         return None
     return f"{got!r}, expected {want!r}"
 
