@@ -10,6 +10,7 @@
 #include "cmd/load.h"
 #include "cmd/locate.h"
 #include "cmd/out.h"
+#include "infer/kv.h"
 
 #define N_PROMPT 512
 #define N_DECODE 64
@@ -20,8 +21,8 @@ struct bench {
     struct buf path;
     struct engine *en;
     struct session *session;
-    struct ids ids; // random, as many as the longer of the two measurements needs
-    size_t n_prompt, n_decode;
+    struct ids ids; // random: the history before, and as many as the longer of the two measurements needs
+    size_t n_prompt, n_decode, depth, batch;
     double load_ms, prefill_tps, decode_tps, read_gbps, machine_gbps;
     uint64_t checksum; // of plain reads, so that they are really done
 };
@@ -48,7 +49,7 @@ static double bytes_per_token(const struct gguf *g) {
 
 // A linear congruential generator (Knuth's MMIX constants): the ids need only be the same everywhere.
 static bool make_ids(struct bench *b, struct err *e) {
-    size_t n = max_size(b->n_prompt, b->n_decode), n_vocab = session_n_vocab(b->session);
+    size_t n = b->depth + max_size(b->n_prompt, b->n_decode), n_vocab = session_n_vocab(b->session);
     uint64_t x = 1;
     for (size_t i = 0; i < n; i++) {
         x = x * 6364136223846793005 + 1442695040888963407;
@@ -57,28 +58,42 @@ static bool make_ids(struct bench *b, struct err *e) {
     return !b->ids.failed || err_memory(e, n * sizeof *b->ids.ptr, "ids");
 }
 
-static bool prefill(struct bench *b, struct err *e) {
-    session_rewind(b->session, 0);
-    return session_sync(b->session, b->ids.ptr, b->n_prompt, e);
+// The history before a measurement.
+static bool go_back(struct bench *b, struct err *e) {
+    session_rewind(b->session, b->depth);
+    return b->depth == 0 || session_sync(b->session, b->ids.ptr, b->depth, e);
 }
 
-static bool decode(struct bench *b, size_t steps, struct err *e) {
-    session_rewind(b->session, 0);
-    for (size_t i = 0; i < steps; i++)
-        ERR_FORWARD(session_sync(b->session, b->ids.ptr, i + 1, e));
+static bool prefill(struct bench *b, double *seconds, struct err *e) {
+    ERR_FORWARD(go_back(b, e));
+    double began = load_seconds();
+    ERR_FORWARD(session_sync(b->session, b->ids.ptr, b->depth + b->n_prompt, e));
+    *seconds = load_seconds() - began;
+    return true;
+}
+
+static bool ignore_logits(void *user, size_t position, const float *logits, struct err *e) {
+    (void)user, (void)position, (void)logits, (void)e;
+    return true;
+}
+
+static bool decode(struct bench *b, size_t n, double *seconds, struct err *e) {
+    ERR_FORWARD(go_back(b, e));
+    double began = load_seconds();
+    ERR_FORWARD(session_eval_all(b->session, b->ids.ptr + b->depth, n, b->batch, ignore_logits, NULL, e));
+    *seconds = load_seconds() - began;
     return true;
 }
 
 static bool measure(struct bench *b, struct err *e) {
-    ERR_FORWARD(prefill(b, e) && decode(b, 1, e));
-    double t0 = load_seconds();
-    ERR_FORWARD(prefill(b, e));
-    double t1 = load_seconds();
-    ERR_FORWARD(decode(b, b->n_decode, e));
-    double t2 = load_seconds();
-    b->prefill_tps = (double)b->n_prompt / (t1 - t0);
-    b->decode_tps = (double)b->n_decode / (t2 - t1);
-    b->read_gbps = bytes_per_token(b->en->file) * b->decode_tps * 1e-9;
+    double t;
+    ERR_FORWARD(prefill(b, &t, e) && decode(b, b->batch, &t, e)); // untimed
+    ERR_FORWARD(prefill(b, &t, e));
+    b->prefill_tps = (double)b->n_prompt / t;
+    ERR_FORWARD(decode(b, b->n_decode, &t, e));
+    b->decode_tps = (double)b->n_decode / t;
+    double history = (double)kv_bytes(b->en->model, b->o->kv, b->depth);
+    b->read_gbps = (bytes_per_token(b->en->file) + history) * b->decode_tps / (double)b->batch * 1e-9;
     return true;
 }
 
@@ -108,10 +123,9 @@ static void format_json(const struct bench *b, struct buf *out) {
     const struct {
         const char *key;
         uint64_t n;
-    } counts[] = {{"bytes", b->en->file->size},
-                  {"threads", backend->ops->threads(backend)},
-                  {"prompt", b->n_prompt},
-                  {"tokens", b->n_decode}};
+    } counts[] = {{"bytes", b->en->file->size}, {"threads", backend->ops->threads(backend)},
+                  {"depth", b->depth},          {"prompt", b->n_prompt},
+                  {"tokens", b->n_decode},      {"batch", b->batch}};
     for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
         json_key(&w, counts[i].key);
         json_uint(&w, counts[i].n);
@@ -137,6 +151,8 @@ static void format_json(const struct bench *b, struct buf *out) {
 static void format_text(const struct bench *b, struct buf *out) {
     const struct backend *backend = b->en->backend;
     buf_printf(out, "%s: %u threads, %s\n", b->path.ptr, backend->ops->threads(backend), backend->ops->level(backend));
+    if (b->depth)
+        buf_printf(out, "depth    %9zu tokens\n", b->depth);
     buf_printf(out, "load     %9.1f ms\n", b->load_ms);
     buf_printf(out, "prefill  %9.1f tokens/s (%zu tokens)\n", b->prefill_tps, b->n_prompt);
     buf_printf(out, "decode   %9.1f tokens/s (%zu tokens)\n", b->decode_tps, b->n_decode);
@@ -148,7 +164,10 @@ static bool open_model(struct bench *b, struct err *e) {
     ERR_IF(o->words.n, e, ERR_USAGE, "bench: %s: expected no arguments but options", o->words.ptr[0]);
     b->n_prompt = o->n_prompt ? (size_t)o->n_prompt : N_PROMPT;
     b->n_decode = o->n_tokens > 0 ? (size_t)o->n_tokens : N_DECODE;
-    size_t n_ctx = max_size(max_size(b->n_prompt, b->n_decode), (size_t)o->context);
+    b->depth = (size_t)o->depth;
+    b->batch = o->batch ? (size_t)o->batch : 1;
+    b->n_decode = (b->n_decode + b->batch - 1) / b->batch * b->batch; // whole steps
+    size_t n_ctx = max_size(b->depth + max_size(b->n_prompt, b->n_decode), (size_t)o->context);
     ERR_FORWARD(locate_model(o->model, &b->path, e));
     double began = load_seconds();
     ERR_FORWARD(load_engine(o, b->path.ptr, &b->en, e) && load_session(o, b->en, n_ctx, &b->session, e));

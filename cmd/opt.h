@@ -48,9 +48,9 @@ struct settings {
     bool lines;      // of chat: a turn a line
     bool tool_calls; // --tool-calls json
     enum opt_think think;
-    bool screen, help, version;                  // -h, --help, --version
-    int32_t n_tokens, think_budget;              // -1: no limit
-    int32_t n_prompt, n_threads, context, chunk; // 0: not given
+    bool screen, help, version;                                // -h, --help, --version
+    int32_t n_tokens, think_budget;                            // -1: no limit
+    int32_t n_prompt, n_threads, context, chunk, depth, batch; // 0: not given
     enum kv_type kv;
     struct sample_params sample; // with its bias list
     struct opt_time now;

@@ -136,6 +136,10 @@ const struct opt opt_rows[] = {
      NULL, opt_int, AT(n_prompt), 1, MOST, NULL},
     {"tokens", 'n', "N", OPT_MACHINE, BIT(bench), false, "steps of decode (default 64)",
      NULL, opt_int, AT(n_tokens), 1, MOST, NULL},
+    {"depth", 0, "N", OPT_MACHINE, BIT(bench), false, "measure behind N ids of history (default 0)",
+     NULL, opt_int, AT(depth), 0, MOST, NULL},
+    {"batch", 0, "N", OPT_MACHINE, BIT(bench), false, "decode N ids a step, as guessing ahead does (default 1)",
+     NULL, opt_int, AT(batch), 1, 256, NULL},
     {"now", 0, "TIME", OPT_MACHINE, TALKS | BIT(template), false, "the clock that templates read",
      NULL, opt_now, AT(now), 0, 0, "YYYY-MM-DDTHH:MM:SS"},
 
