@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Attention: a piece of work is a KV head and some rows (token and head) that read its keys; pages go by in ascending
 // order. How rows are grouped into pieces does not change a row's result.
+#include <math.h>
 #include <string.h>
 
 #include "backends/cpu/cpu.h"
@@ -93,11 +94,21 @@ static void finish(const struct tape_attend *a, const struct piece *p, const str
     }
 }
 
+// The queries again, transposed, with zeros up to whole vectors.
+static const float *transpose(const float *const *q, uint32_t n, uint32_t dim, float *qt) {
+    if (n <= ATTEND_FEW)
+        return NULL;
+    for (uint32_t r = 0; r < ATTEND_ROWS; r++)
+        for (uint32_t d = 0; d < dim; d++)
+            qt[(size_t)d * ATTEND_ROWS + r] = r < n ? q[r][d] : 0.0f;
+    return qt;
+}
+
 // Where the rows begin: nothing seen, or, with sinks, as if a page with one key had gone before, whose value is 0.
 static void start_rows(const struct tape_attend *a, const struct piece *p, const float **q, float *m, float *s) {
     for (uint32_t i = 0; i < p->n; i++) {
         q[i] = a->q + ((size_t)p->token[i] * a->heads + p->head[i]) * a->kv->dim_k;
-        m[i] = a->sinks ? a->sinks[p->head[i]] : 0.0f;
+        m[i] = a->sinks ? a->sinks[p->head[i]] : -INFINITY;
         s[i] = a->sinks ? 1.0f : 0.0f;
     }
 }
@@ -127,6 +138,7 @@ static void run_piece(struct cpu_backend *cpu, const struct tape_attend *a, cons
         .v32 = scratch->v32,
     };
     start_rows(a, p, q, m, s);
+    j.qt = transpose(q, p->n, a->kv->dim_k, scratch->qt);
     memset(scratch->acc, 0, (size_t)p->n * a->kv->dim_v * sizeof *scratch->acc);
     visible(a, a->pos + p->token[0], &begin, &between);
     visible(a, a->pos + p->token[p->n - 1], &between, &end);

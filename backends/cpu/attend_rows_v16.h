@@ -62,7 +62,7 @@ struct seen16 {
 };
 
 static void find_seen(const struct attend_job *j, uint32_t row, struct seen16 *s) {
-    uint32_t n = j->rows - row < 16 ? j->rows - row : 16, first = TAPE_PAGE, last = 0;
+    uint32_t left = row < j->rows ? j->rows - row : 0, n = left < 16 ? left : 16, first = TAPE_PAGE, last = 0;
     *s = (struct seen16){.lo = TAPE_PAGE, .all = n == 16};
     for (uint32_t r = 0; r < n; r++) {
         uint32_t lo = j->lo[row + r], hi = j->hi[row + r];

@@ -167,14 +167,12 @@ INLINE void value_rows(page_reader *read, const struct attend_job *j, const stru
         value_tile(read, &w[i], p, j->dim_v, end, j->hi[r + i], &out[i], 1);
 }
 
+#include "backends/cpu/attend_rows_v16.h"
+
 static void merge_row(const struct attend_job *j, uint32_t r, float m, float s, const float *page) {
-    float *acc = j->acc + (size_t)r * j->dim_v;
-    float top = j->s[r] == 0 || m > j->m[r] ? m : j->m[r];
-    float old = j->s[r] == 0 ? 0 : num_exp(j->m[r] - top), new = num_exp(m - top);
-    for (uint32_t i = 0; i < j->dim_v; i += 16) {
-        v16 v = v16_mul(load_some(acc + i, j->dim_v - i), v16_set1(old));
-        store_some(acc + i, v16_fma(load_some(page + i, j->dim_v - i), v16_set1(new), v), j->dim_v - i);
-    }
+    float top = m > j->m[r] ? m : j->m[r];
+    float old = num_exp(j->m[r] - top), new = num_exp(m - top);
+    merge_values(j->acc + (size_t)r * j->dim_v, page, j->dim_v, old, new);
     j->s[r] = num_fma(s, new, j->s[r] * old);
     j->m[r] = top;
 }
@@ -205,7 +203,8 @@ INLINE void attend_rows(page_reader *read, const struct attend_job *j, const str
 }
 
 static void attend_half(const struct attend_job *j, const struct page *p, uint32_t lo, uint32_t hi, float *page) {
-    attend_rows(read_page_f16, j, p, 0, lo, hi, page);
+    for (uint32_t r = 0; r < j->rows; r += TILE)
+        attend_rows(read_page_f16, j, p, r, lo, hi, page);
 }
 
 static void attend_full(const struct attend_job *j, const struct page *p, uint32_t lo, uint32_t hi, float *page) {
@@ -224,18 +223,19 @@ static void attend(const struct attend_job *j) {
     }
     if (lo >= hi)
         return;
-    bool own_values = j->v != j->k;
+    bool own_values = j->v != j->k, many = j->rows > ATTEND_FEW;
     struct page p = {j->k, j->v, own_values ? j->dim_v : j->dim_k, j->type == KV_F16};
-    if (p.half && j->rows <= TILE) {
-        attend_half(j, &p, lo, hi, page);
-        return;
-    }
-    if (p.half) { // tiles of keys may reach past hi; the page has 64
-        p.k = widen(j->k, j->dim_k, lo / TILE * TILE, (hi + TILE - 1) / TILE * TILE, j->k32);
+    if (p.half && many) { // tiles of keys may reach past hi; the page has 64
+        p.k = widen(j->k, j->dim_k, lo / 4 * 4, (hi + 3) / 4 * 4, j->k32);
         p.v = own_values ? widen(j->v, j->dim_v, lo, hi, j->v32) : p.k;
         p.half = false;
     }
-    attend_full(j, &p, lo, hi, page);
+    if (many)
+        attend_many(j, &p, page);
+    else if (p.half)
+        attend_half(j, &p, lo, hi, page);
+    else
+        attend_full(j, &p, lo, hi, page);
 }
 
 #undef TILE

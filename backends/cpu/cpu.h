@@ -11,7 +11,7 @@
 // Working memory of one thread, taken by reserve.
 struct cpu_scratch {
     void *panel;
-    float *scores, *bias, *k32, *v32, *acc; // as in struct attend_job
+    float *qt, *scores, *bias, *k32, *v32, *acc; // as in struct attend_job
 };
 
 struct cpu_backend {

@@ -134,12 +134,13 @@ static bool cpu_open(struct backend **out, const struct backend_params *p, struc
 static bool reserve_thread(struct cpu_backend *cpu, struct cpu_scratch *s, const struct backend_limits *l) {
     size_t dim = round_up(l->max_head_dim, 16);
     s->panel = arena_alloc(&cpu->arena, 1, kernels_panel_size(l->max_cols));
+    s->qt = arena_alloc(&cpu->arena, ATTEND_ROWS * dim, sizeof(float));
     s->scores = arena_alloc(&cpu->arena, ATTEND_ROWS * TAPE_PAGE, sizeof(float));
     s->bias = arena_alloc(&cpu->arena, ATTEND_ROWS * TAPE_PAGE, sizeof(float));
     s->k32 = arena_alloc(&cpu->arena, TAPE_PAGE * dim, sizeof(float));
     s->v32 = arena_alloc(&cpu->arena, TAPE_PAGE * dim, sizeof(float));
     s->acc = arena_alloc(&cpu->arena, ATTEND_ROWS * dim, sizeof(float));
-    return s->panel && s->scores && s->bias && s->k32 && s->v32 && s->acc;
+    return s->panel && s->qt && s->scores && s->bias && s->k32 && s->v32 && s->acc;
 }
 
 static bool cpu_reserve(struct backend *b, const struct backend_limits *l, struct err *e) {

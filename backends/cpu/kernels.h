@@ -27,10 +27,11 @@ struct dot_job {
 
 // One page of keys and values against `rows` queries (a row is a token and a head of the group that shares the keys).
 // Row r sees the keys lo[r] .. hi[r] - 1 of the page, and merges what it finds into its running maximum m, sum s and
-// weighted values acc. A row that has seen nothing has s = 0; lo >= hi leaves it alone.
+// weighted values acc. A row that has seen nothing has m = -inf and 0 elsewhere; lo >= hi leaves it alone.
 struct attend_job {
     uint32_t rows; // 1..ATTEND_ROWS
     const float *const *q;
+    const float *qt; // with more than ATTEND_FEW rows: [dim_k][ATTEND_ROWS] the queries again, 0 where no row is
     const uint32_t *lo, *hi;
     const void *k, *v; // [TAPE_PAGE][dim]; v == k: a value is the first dim_v elements of its key
     enum kv_type type;
@@ -39,7 +40,7 @@ struct attend_job {
     const float *bias; // [rows][TAPE_PAGE] added to the scores, or NULL
     float *m, *s;      // [rows]
     float *acc;        // [rows][dim_v]
-    float *scores;     // scratch [rows][TAPE_PAGE]
+    float *scores;     // scratch [ATTEND_ROWS][TAPE_PAGE]
     float *k32, *v32;  // scratch [TAPE_PAGE][dim] each
 };
 
@@ -62,7 +63,8 @@ struct recur_job {
     struct recur_step step;
 };
 
-#define ATTEND_ROWS 32
+#define ATTEND_ROWS 64
+#define ATTEND_FEW 8
 #define ATTEND_MAX_DIM 1024 // of a head
 
 struct kernels {

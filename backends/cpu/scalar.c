@@ -156,9 +156,8 @@ static float page_value(const struct attend_job *j, uint32_t r, uint32_t i) {
 static void attend_row(const struct attend_job *j, uint32_t r) {
     float m, s, *acc = j->acc + (size_t)r * j->dim_v;
     weigh_page(j, r, &m, &s);
-    float top = j->s[r] == 0 || m > j->m[r] ? m : j->m[r];
-    float old = j->s[r] == 0 ? 0 : num_exp(j->m[r] - top);
-    float new = num_exp(m - top);
+    float top = m > j->m[r] ? m : j->m[r];
+    float old = num_exp(j->m[r] - top), new = num_exp(m - top);
     for (uint32_t i = 0; i < j->dim_v; i++)
         acc[i] = num_fma(page_value(j, r, i), new, acc[i] * old);
     j->s[r] = num_fma(s, new, j->s[r] * old);
