@@ -112,6 +112,7 @@ INLINE void float_tile(const float *const w[TILE_ROWS], const float *const x[TIL
             UNROLL for (int r = 0; r < TILE_ROWS; r++) a[r] = _mm256_loadu_ps(w[r] + i + 8 * h);
             UNROLL for (int c = 0; c < TILE_COLS; c++) {
                 __m256 b = _mm256_loadu_ps(x[c] + i + 8 * h);
+                __asm__("" : "+x"(b)); // loaded once: as operands of two products it would be loaded twice
                 UNROLL for (int r = 0; r < TILE_ROWS; r++) sum[r][c][h] = _mm256_fmadd_ps(a[r], b, sum[r][c][h]);
             }
         }
