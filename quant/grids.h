@@ -28,13 +28,13 @@ extern const uint8_t grid_values_iq2[4];
 extern const uint8_t grid_values_iq3_xxs[8];
 extern const uint8_t grid_values_iq3_s[8];
 
-// One point longer than they are: vector code reads two at a time.
-extern const uint16_t grid_iq2_xxs[256 + 1];
-extern const uint16_t grid_iq2_xs[512 + 1];
-extern const uint16_t grid_iq2_s[1024 + 1];
-extern const uint16_t grid_iq3_xxs[256 + 1];
-extern const uint16_t grid_iq3_s[512 + 1];
-extern const uint16_t grid_iq1[2048 + 1]; // index - 1 is the value
+// Three points longer than they are: vector code reads four at a time.
+extern const uint16_t grid_iq2_xxs[256 + 3];
+extern const uint16_t grid_iq2_xs[512 + 3];
+extern const uint16_t grid_iq2_s[1024 + 3];
+extern const uint16_t grid_iq3_xxs[256 + 3];
+extern const uint16_t grid_iq3_s[512 + 3];
+extern const uint16_t grid_iq1[2048 + 3]; // index - 1 is the value
 
 // Formats that store seven signs of a group of eight: the eighth makes the number of negative values even.
 static inline unsigned grid_signs(unsigned seven) {

@@ -77,9 +77,17 @@ INLINE void prepare_column(const struct wants want, const struct quant_vec *x, s
 INLINE void prepare_group(const struct wants want, const struct dot_job *j, const struct scratch *s, uint32_t first,
                           uint32_t cols, struct strip strips[STRIPS]) {
     size_t stride = (j->n / 256 + 1) * 16;
+    const struct quant_layout at = *j->layout;
     for (uint32_t c = 0; c < (cols + COLS - 1) / COLS * COLS; c++) {
         uint32_t col = c < cols ? c : cols - 1;
-        struct quant_vec x = quant_act_vec(j->layout, j->x + (first + col) * j->x_stride);
+        const char *record = j->x + (first + col) * j->x_stride;
+        struct quant_vec x = {
+            NULL,
+            (const int8_t *)(record + at.q),
+            (const float *)(const void *)(record + at.d),
+            (const float *)(const void *)(record + at.s),
+            (const int16_t *)(const void *)(record + at.bs),
+        };
         struct strip *to = &strips[c / COLS];
         uint32_t i = c % COLS;
         to->q[i] = x.q;
@@ -154,4 +162,10 @@ INLINE void store_groups(__m512i v[16], uint8_t *const out[4]) {
 // Row r of the panel; the last row stands in for rows that are not there.
 INLINE const char *panel_row(const struct dot_job *j, uint32_t r) {
     return j->w + (r < j->rows ? r : j->rows - 1) * j->row_size;
+}
+
+// Asks for `size` bytes of every row from `at` on: that many rows are more streams than the hardware follows.
+INLINE void prefetch_rows(const struct dot_job *j, size_t at, size_t size) {
+    for (uint32_t r = 0; r < j->rows; r++)
+        prefetch(j->w + r * j->row_size + at, size);
 }

@@ -180,13 +180,16 @@ INLINE void unpack_block(const struct format256 f, const struct kind k, panel_re
 
 INLINE void unpack256(const struct format256 f, const struct kind k, panel_reader *read, const struct dot_job *j) {
     struct panel256 *p = (struct panel256 *)(void *)cut(j).panel;
-    for (size_t b = 0; b < j->n / 256; b++)
+    prefetch_rows(j, 0, 2 * f.block_size);
+    for (size_t b = 0; b < j->n / 256; b++) {
+        prefetch_rows(j, (b + 2) * f.block_size, f.block_size);
         for (int v = 0; v < VECTORS; v++) {
             const char *at[16];
             for (uint32_t r = 0; r < 16; r++)
                 at[r] = panel_row(j, 16 * (uint32_t)v + r) + b * f.block_size;
             unpack_block(f, k, read, at, p + b, v);
         }
+    }
 }
 
 typedef __m512i tile[COLS][VECTORS];
@@ -318,8 +321,10 @@ PANELS256(GEMM256)
 
 #include "backends/cpu/avx512_end.h"
 
+#define LEAST_COLS 6 // for which unpacking pays (measured)
+
 void avx512_fill_gemm256(struct kernels *k) {
-#define SLOT(sym, kind, read, zero) k->gemm[QUANT_##sym] = gemm_##sym;
+#define SLOT(sym, kind, read, zero) k->gemm[QUANT_##sym] = gemm_##sym, k->gemm_cols[QUANT_##sym] = LEAST_COLS;
     PANELS256(SLOT)
 }
 

@@ -90,8 +90,11 @@ INLINE void unpack_eight(const struct format32 f, const struct dot_job *j, char 
 INLINE void unpack32(const struct format32 f, const struct dot_job *j) {
     char *panel = cut(j).panel;
     size_t runs = j->n / (size_t)f.run_len;
-    for (size_t run = 0; run < runs; run += 8)
+    prefetch_rows(j, 0, 2 * f.bytes8);
+    for (size_t run = 0; run < runs; run += 8) {
+        prefetch_rows(j, (run / 8 + 2) * f.bytes8, f.bytes8);
         unpack_eight(f, j, panel, run, runs);
+    }
 }
 
 // `count` runs, run `first` and every eighth behind it, times one strip; sum holds a partial sum of each result.
@@ -179,8 +182,11 @@ FORMATS32(GEMM32)
 
 #include "backends/cpu/avx512_end.h"
 
+#define LEAST_COLS 9 // for which unpacking pays (measured)
+
 void avx512_fill_gemm32(struct kernels *k) {
-#define SLOT(sym, bytes8, run_len, zero, has_min) k->gemm[QUANT_##sym] = gemm_##sym;
+#define SLOT(sym, bytes8, run_len, zero, has_min)                                                                      \
+    k->gemm[QUANT_##sym] = gemm_##sym, k->gemm_cols[QUANT_##sym] = LEAST_COLS;
     FORMATS32(SLOT)
 }
 

@@ -13,14 +13,15 @@
 #define ROWS V16_TILE
 #define COLS 6
 #define TILES (PANEL_ROWS / ROWS)
-#define CHUNK 256 // elements: 32 KB of weights and 6 KB of a strip
+#define CHUNK 512 // elements: a strip's 12 KB stay in the first-level cache
+#define AHEAD 64  // elements of four rows: how far behind the prefetch from the second-level cache
 #define STRIPS 8  // in a group of columns
 
 typedef __m512 tile[COLS][ROWS];
 
 // The scratch.
 struct floats {
-    float w[PANEL_ROWS][CHUNK];
+    float w[TILES][CHUNK / 16][ROWS][16];
     float sum[STRIPS][TILES][COLS][ROWS][16];
 };
 
@@ -31,13 +32,13 @@ INLINE void widen(float_reader *read, const struct dot_job *j, size_t at, size_t
     for (uint32_t r = 0; r < PANEL_ROWS; r++) {
         const char *row = j->w + (r < j->rows ? r : j->rows - 1) * j->row_size;
         for (size_t i = 0; i < len; i += 16)
-            _mm512_store_ps(f->w[r] + i, read(row, at + i, lanes_before(i, len)));
+            _mm512_store_ps(f->w[r / ROWS][i / 16][r % ROWS], read(row, at + i, lanes_before(i, len)));
     }
 }
 
 INLINE void step(const float *w, const float *const x[COLS], size_t i, __mmask16 m, bool whole, tile sum) {
     __m512 row[ROWS];
-    UNROLL for (int r = 0; r < ROWS; r++) row[r] = _mm512_load_ps(w + r * CHUNK + i);
+    UNROLL for (int r = 0; r < ROWS; r++) row[r] = _mm512_load_ps(w + ROWS * i + 16 * r);
     UNROLL for (int c = 0; c < COLS; c++) {
         __m512 v = whole ? _mm512_loadu_ps(x[c] + i) : _mm512_maskz_loadu_ps(m, x[c] + i);
         UNROLL for (int r = 0; r < ROWS; r++) sum[c][r] =
@@ -51,8 +52,10 @@ static void add_tile(const float *w, const float *const x[COLS], size_t len, boo
     size_t i = 0;
     UNROLL for (int c = 0; c < COLS; c++) UNROLL for (int r = 0; r < ROWS; r++) sum[c][r] =
         fresh ? _mm512_setzero_ps() : _mm512_load_ps(rest[c][r]);
-    for (; i + 16 <= len; i += 16)
+    for (; i + 16 <= len; i += 16) {
+        prefetch_near(w + ROWS * (i + AHEAD), ROWS * 64);
         step(w, x, i, 0xffff, true, sum);
+    }
     if (i < len)
         step(w, x, i, lanes(len - i), false, sum);
     UNROLL for (int c = 0; c < COLS; c++) UNROLL for (int r = 0; r < ROWS; r++) _mm512_store_ps(rest[c][r], sum[c][r]);
@@ -80,7 +83,7 @@ static void add_strip(const struct dot_job *j, struct floats *f, uint32_t first,
         x[i] = (const float *)(const void *)(j->x + (c < j->cols ? c : j->cols - 1) * j->x_stride) + at;
     }
     for (uint32_t t = 0; t < TILES && t * ROWS < j->rows; t++)
-        add_tile(f->w[t * ROWS], x, len, at == 0, f->sum[strip][t]);
+        add_tile(f->w[t][0][0], x, len, at == 0, f->sum[strip][t]);
 }
 
 INLINE void gemm_float(float_reader *read, const struct dot_job *j) {
@@ -111,10 +114,15 @@ static void gemm_bf16(const struct dot_job *j) {
 
 #include "backends/cpu/avx512_end.h"
 
+#define LEAST_COLS 5 // for which unpacking pays (measured)
+
 void avx512_fill_gemm_float(struct kernels *k) {
     k->gemm[QUANT_f32] = gemm_f32;
+    k->gemm_cols[QUANT_f32] = LEAST_COLS;
     k->gemm[QUANT_f16] = gemm_f16;
+    k->gemm_cols[QUANT_f16] = LEAST_COLS;
     k->gemm[QUANT_bf16] = gemm_bf16;
+    k->gemm_cols[QUANT_bf16] = LEAST_COLS;
 }
 
 #endif

@@ -6,15 +6,12 @@
 
 #include "backends/cpu/avx512_codes256.h"
 
-// Points of eight values of two bits each, one per 64-bit lane, spread to bytes.
-INLINE __m512i spread_fields8(__m128i points) {
-    __m512i v = _mm512_multishift_epi64_epi8(_mm512_set1_epi64(0x0e0c0a0806040200), _mm512_cvtepu16_epi64(points));
+// Eight points of eight values of two bits each by their 32-bit indices, spread to bytes. Four points are read at each
+// place: grids have three more at their end.
+INLINE __m512i spread_fields8(const uint16_t *grid, __m256i index) {
+    __m512i v = _mm512_i32gather_epi64(index, grid, 2);
+    v = _mm512_multishift_epi64_epi8(_mm512_set1_epi64(0x0e0c0a0806040200), v);
     return _mm512_and_si512(v, _mm512_set1_epi8(3));
-}
-
-// Eight points by their 32-bit indices. Two points are read at each place: grids have one more at their end.
-INLINE __m128i gather8(const uint16_t *grid, __m256i index) {
-    return _mm256_cvtepi32_epi16(_mm256_i32gather_epi32((const int *)(const void *)grid, index, 2));
 }
 
 // Sixteen points of four values of three bits each, spread to bytes.
@@ -34,20 +31,25 @@ INLINE __m512i signed_values(__m512i index, const uint8_t *values, size_t n_valu
 }
 
 // Sets the eighth bit of bytes whose seven bits have an odd number of ones.
-INLINE __m128i even_signs(__m128i seven) {
+INLINE __m256i even_signs(__m256i seven) {
     const __m128i odd = _mm_setr_epi8(0, -128, -128, 0, -128, 0, 0, -128, -128, 0, 0, -128, 0, -128, -128, 0);
-    __m128i low = _mm_and_si128(seven, _mm_set1_epi8(15));
-    __m128i high = _mm_and_si128(_mm_srli_epi16(seven, 4), _mm_set1_epi8(7));
-    __m128i parity = _mm_xor_si128(_mm_shuffle_epi8(odd, low), _mm_shuffle_epi8(odd, high));
-    return _mm_or_si128(_mm_and_si128(seven, _mm_set1_epi8(127)), parity);
+    const __m256i table = _mm256_broadcastsi128_si256(odd);
+    __m256i low = _mm256_and_si256(seven, _mm256_set1_epi8(15));
+    __m256i high = _mm256_and_si256(_mm256_srli_epi16(seven, 4), _mm256_set1_epi8(7));
+    __m256i parity = _mm256_xor_si256(_mm256_shuffle_epi8(table, low), _mm256_shuffle_epi8(table, high));
+    return _mm256_or_si256(_mm256_and_si256(seven, _mm256_set1_epi8(127)), parity);
 }
 
-// Two words with four times seven bits of signs: 64 signs.
-INLINE uint64_t signs_of_two(uint32_t a, uint32_t b) {
-    __m128i v = _mm_multishift_epi64_epi8(_mm_set1_epi64x(0x150e0700),
-                                          _mm_cvtepu32_epi64(_mm_cvtsi64_si128((long long)((uint64_t)b << 32 | a))));
-    v = _mm_shuffle_epi32(v, 0x08);
-    return (uint64_t)_mm_cvtsi128_si64(even_signs(v));
+// The signs of a block from eight words with four times seven bits each, from bit `at` of a 64-bit lane on.
+INLINE __m256i signs_of_words(__m512i words, int at) {
+    const __m512i fields = _mm512_set1_epi64(0x150e0700 + 0x01010101ll * at);
+    return even_signs(_mm512_cvtepi64_epi32(_mm512_multishift_epi64_epi8(fields, words)));
+}
+
+// The i-th 64 bits.
+INLINE uint64_t quarter(__m256i v, int i) {
+    __m128i half = i / 2 ? _mm256_extracti128_si256(v, 1) : _mm256_castsi256_si128(v);
+    return (uint64_t)_mm_cvtsi128_si64(i % 2 ? _mm_unpackhi_epi64(half, half) : half);
 }
 
 INLINE uint64_t word64_at(const char *p) {
@@ -68,11 +70,12 @@ INLINE __m128i eight_bytes(const char *p) {
 
 // A run of IQ2_XXS is eight bytes: four points, then signs and the scale.
 INLINE __m512i codes_iq2_xxs(const char *b, int i) {
-    const char *run = b + offsetof(struct block_iq2_xxs, runs) + 16 * i;
-    uint64_t points = (uint64_t)word32_at(run + 8) << 32 | word32_at(run);
-    __m256i index = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128((long long)points));
-    uint64_t signs = signs_of_two(word32_at(run + 4), word32_at(run + 12));
-    return signed_values(spread_fields8(gather8(grid_iq2_xxs, index)), grid_values_iq2, 4, signs);
+    __m512i runs = _mm512_loadu_si512(b + offsetof(struct block_iq2_xxs, runs));
+    __m256i points = _mm512_cvtepi64_epi32(runs);
+    __m128i half = i / 2 ? _mm256_extracti128_si256(points, 1) : _mm256_castsi256_si128(points);
+    __m256i index = _mm256_cvtepu8_epi32(i % 2 ? _mm_unpackhi_epi64(half, half) : half);
+    uint64_t signs = quarter(signs_of_words(runs, 32), i);
+    return signed_values(spread_fields8(grid_iq2_xxs, index), grid_values_iq2, 4, signs);
 }
 
 INLINE __m128i scales_iq2_xxs(const char *b) {
@@ -81,11 +84,12 @@ INLINE __m128i scales_iq2_xxs(const char *b) {
 }
 
 INLINE __m512i codes_iq2_xs(const char *b, int i) {
-    __m128i words = _mm_loadu_si128((const void *)(b + offsetof(struct block_iq2_xs, qs) + 16 * i));
+    const char *qs = b + offsetof(struct block_iq2_xs, qs);
+    __m128i words = _mm_loadu_si128((const void *)(qs + 16 * i));
     __m256i index = _mm256_cvtepu16_epi32(_mm_and_si128(words, _mm_set1_epi16(511)));
-    __m128i seven = _mm_srli_epi16(words, 9);
-    uint64_t signs = (uint64_t)_mm_cvtsi128_si64(even_signs(_mm_packus_epi16(seven, seven)));
-    return signed_values(spread_fields8(gather8(grid_iq2_xs, index)), grid_values_iq2, 4, signs);
+    __m256i seven = _mm512_cvtepi16_epi8(_mm512_srli_epi16(_mm512_loadu_si512(qs), 9));
+    uint64_t signs = quarter(even_signs(seven), i);
+    return signed_values(spread_fields8(grid_iq2_xs, index), grid_values_iq2, 4, signs);
 }
 
 INLINE __m128i scales_iq2_xs(const char *b) {
@@ -100,8 +104,7 @@ INLINE __m512i codes_iq2_s(const char *b, int i) {
     qh = _mm_sllv_epi16(qh, _mm_setr_epi16(8, 6, 4, 2, 8, 6, 4, 2));
     __m128i index = _mm_or_si128(low, _mm_and_si128(qh, _mm_set1_epi16(0x300)));
     uint64_t signs = word64_at(b + offsetof(struct block_iq2_s, signs) + 8 * i);
-    __m128i points = gather8(grid_iq2_s, _mm256_cvtepu16_epi32(index));
-    return signed_values(spread_fields8(points), grid_values_iq2, 4, signs);
+    return signed_values(spread_fields8(grid_iq2_s, _mm256_cvtepu16_epi32(index)), grid_values_iq2, 4, signs);
 }
 
 INLINE __m128i scales_iq2_s(const char *b) {
@@ -111,8 +114,8 @@ INLINE __m128i scales_iq2_s(const char *b) {
 INLINE __m512i codes_iq3_xxs(const char *b, int i) {
     __m512i index =
         _mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)(b + offsetof(struct block_iq3_xxs, qs) + 16 * i)));
-    const char *words = b + offsetof(struct block_iq3_xxs, signs) + 8 * i;
-    uint64_t signs = signs_of_two(word32_at(words), word32_at(words + 4));
+    __m256i words = _mm256_loadu_si256((const void *)(b + offsetof(struct block_iq3_xxs, signs)));
+    uint64_t signs = quarter(signs_of_words(_mm512_cvtepu32_epi64(words), 0), i);
     return signed_values(spread_fields4(grid_iq3_xxs, index), grid_values_iq3_xxs, 8, signs);
 }
 
@@ -135,8 +138,9 @@ INLINE __m128i scales_iq3_s(const char *b) {
 }
 
 // Fields 0, 1, 2 are values -1, 0, 1; codes are GRID_ZERO_IQ1 + 8 * value + 1, or - 1 where the point is moved down.
-INLINE __m512i ternary_values(__m128i points, __mmask8 down) {
-    __m512i up = _mm512_shuffle_epi8(_mm512_set1_epi64(0x120a02), spread_fields8(points));
+INLINE __m512i ternary_values(__m128i index, __mmask8 down) {
+    __m512i fields = spread_fields8(grid_iq1, _mm256_cvtepu16_epi32(index));
+    __m512i up = _mm512_shuffle_epi8(_mm512_set1_epi64(0x120a02), fields);
     return _mm512_mask_sub_epi64(up, down, up, _mm512_set1_epi8(2));
 }
 
@@ -148,8 +152,7 @@ INLINE __m512i codes_iq1_s(const char *b, int i) {
         _mm_shuffle_epi8(_mm_cvtsi32_si128((int)qh), _mm_setr_epi8(0, 1, 0, 1, 0, 1, 0, 1, 2, 3, 2, 3, 2, 3, 2, 3));
     __m128i high = _mm_srlv_epi16(words, _mm_setr_epi16(0, 3, 6, 9, 0, 3, 6, 9));
     high = _mm_slli_epi16(_mm_and_si128(high, _mm_set1_epi16(7)), 8);
-    __m128i points = gather8(grid_iq1, _mm256_cvtepu16_epi32(_mm_or_si128(low, high)));
-    return ternary_values(points, _mm_movepi16_mask(words));
+    return ternary_values(_mm_or_si128(low, high), _mm_movepi16_mask(words));
 }
 
 INLINE __m128i scales_iq1_s(const char *b) {
@@ -163,7 +166,7 @@ INLINE __m512i codes_iq1_m(const char *b, int i) {
     __m128i high = _mm_cvtepu8_epi16(nibbles_in_order(b + offsetof(struct block_iq1_m, qh) + 4 * i, 4));
     __mmask8 down = _mm_test_epi16_mask(high, _mm_set1_epi16(8));
     high = _mm_slli_epi16(_mm_and_si128(high, _mm_set1_epi16(7)), 8);
-    return ternary_values(gather8(grid_iq1, _mm256_cvtepu16_epi32(_mm_or_si128(low, high))), down);
+    return ternary_values(_mm_or_si128(low, high), down);
 }
 
 INLINE __m128i scales_iq1_m(const char *b) {

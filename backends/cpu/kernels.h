@@ -75,6 +75,7 @@ struct kernels {
     void (*dot[N_QUANTS])(const struct dot_job *j);
     // Many columns: rows unpacked into a panel first. NULL: none at this level, dot serves.
     void (*gemm[N_QUANTS])(const struct dot_job *j);
+    uint8_t gemm_cols[N_QUANTS]; // from how many columns on gemm beats dot; 0: GEMM_MIN_COLS
     void (*norm)(const float *x, const float *w, size_t n, float eps, float *y);                       // w may be NULL
     void (*layer_norm)(const float *x, const float *w, const float *b, size_t n, float eps, float *y); // or w, or b
     void (*act[N_ACTIVATIONS])(const float *a, const float *b, size_t n, float *y); // activation(a) * b; b may be NULL
@@ -83,11 +84,11 @@ struct kernels {
     void (*attend)(const struct attend_job *j);
 };
 
-// The smallest number of columns for which gemm beats dot.
+// The smallest number of columns for which gemm beats dot, where a level does not say.
 #define GEMM_MIN_COLS 4
 
 // Bytes of scratch that a slot may use for PANEL_ROWS rows of n elements: so many, and for every 256 begun.
-#define PANEL_BYTES 131072
+#define PANEL_BYTES 163840
 #define PANEL_BYTES_PER_256 16384
 size_t kernels_panel_size(size_t n);
 

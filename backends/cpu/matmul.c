@@ -84,7 +84,8 @@ static void place_columns(struct cpu_backend *cpu, const struct tape_op *op, uin
 
 static void multiply(struct cpu_backend *cpu, const struct dot_job *j) {
     enum quant_index format = j->format->index;
-    if (j->cols >= GEMM_MIN_COLS && cpu->kernels.gemm[format])
+    uint32_t least = cpu->kernels.gemm_cols[format] ? cpu->kernels.gemm_cols[format] : GEMM_MIN_COLS;
+    if (j->cols >= least && cpu->kernels.gemm[format])
         cpu->kernels.gemm[format](j);
     else
         cpu->kernels.dot[format](j);

@@ -19,6 +19,12 @@ INLINE void prefetch(const char *p, size_t size) {
         _mm_prefetch(p + i, _MM_HINT_T1);
 }
 
+// The same from the second-level cache into the first.
+INLINE void prefetch_near(const void *p, size_t size) {
+    for (size_t i = 0; i < size; i += 64)
+        _mm_prefetch((const char *)p + i, _MM_HINT_T0);
+}
+
 // Q5_K begins like Q4_K, so what reads the scales and minimums of the one reads those of the other.
 static_assert(offsetof(struct block_q5_k, dmin) == offsetof(struct block_q4_k, dmin), "q5_k");
 static_assert(offsetof(struct block_q5_k, scales) == offsetof(struct block_q4_k, scales), "q5_k");
