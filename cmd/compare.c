@@ -13,6 +13,7 @@
 #include "cmd/locate.h"
 #include "cmd/out.h"
 #include "cmd/progress.h"
+#include "cmd/signals.h"
 #include "cmd/windows.h"
 
 #define CHUNK 64      // ids that one model reads before the other does
@@ -209,6 +210,7 @@ static bool compare(struct comparison *c, const struct ids *ids, struct err *e) 
     c->logits = malloc(CHUNK * c->n_vocab * sizeof *c->logits);
     if (!c->logits)
         return err_memory(e, CHUNK * c->n_vocab * sizeof *c->logits, "logits");
+    signals_catch_interrupt();
     ERR_FORWARD(load_session(c->o, c->a.en, c->context, &c->a.session, e) &&
                 load_session(c->o, c->b.en, c->context, &c->b.session, e));
     progress_begin(&c->progress, c->o);

@@ -11,6 +11,7 @@
 #include "cmd/load.h"
 #include "cmd/out.h"
 #include "cmd/progress.h"
+#include "cmd/signals.h"
 #include "cmd/windows.h"
 #include "infer/importance.h"
 
@@ -164,6 +165,7 @@ static bool collect(struct job *j, struct err *e) {
     ERR_IF(!o->words.n, e, ERR_USAGE, "imatrix: expected at least one text file");
     j->context = o->context ? (size_t)o->context : WINDOW_LEN;
     ERR_FORWARD(load_named_engine(o, &j->en, e) && read_before(j, e) && find_places(j, e) && open_session(j, e));
+    signals_catch_interrupt();
     progress_begin(&j->progress, o);
     bool ok = true;
     for (size_t i = 0; ok && i < o->words.n; i++)

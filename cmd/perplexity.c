@@ -11,6 +11,7 @@
 #include "cmd/input.h"
 #include "cmd/load.h"
 #include "cmd/out.h"
+#include "cmd/signals.h"
 #include "cmd/windows.h"
 
 struct score {
@@ -78,6 +79,7 @@ bool cmd_perplexity(const struct settings *o, struct err *e) {
     struct engine *en = NULL;
     struct session *session = NULL;
     size_t context = o->context ? (size_t)o->context : WINDOW_LEN;
+    signals_catch_interrupt();
     bool ok = load_named_engine(o, &en, e) && read_text(o, &text, e) &&
               tok_encode(en->tok, &(struct tok_input){.text = text.ptr, .len = text.len}, &ids, e) &&
               load_session(o, en, min_size(context, ids.len + 1), &session, e) &&

@@ -24,17 +24,29 @@ else
     check "types" read_gguf "$O" 't["output.weight"].tensor_type.name == "Q8_0" and
         t["blk.0.attn_q.weight"].tensor_type.name == "Q5_0" and t["output_norm.weight"].tensor_type.name == "F32"'
 
-    for format in Q4_0 Q8_0 Q5_1 F16 BF16 IQ4_NL MXFP4; do
+    # Rows of 512 elements: ordinary, with heavy tails, constant, zero, with a lone spike, tiny, large.
+    python3 -c 'import gguf, numpy, sys
+r = numpy.random.default_rng(1)
+x = numpy.stack([r.normal(0, 0.02, 512), r.laplace(0, 0.02, 512), 0.02 * r.standard_t(2, 512), numpy.full(512, 0.37),
+    numpy.full(512, -0.0021), numpy.zeros(512), numpy.eye(1, 512, 77)[0], r.normal(0, 1e-6, 512), r.normal(0, 300, 512)])
+w = gguf.GGUFWriter(sys.argv[1], "none")
+w.add_tensor("a.weight", x.astype(numpy.float32))
+w.add_tensor("b.weight", r.normal(0, 0.02, (3, 2, 512)).astype(numpy.float32))
+w.write_header_to_file(), w.write_kv_data_to_file(), w.write_tensors_to_file(), w.close()' "$T/rows.gguf"
+    for format in F32 F16 BF16 Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K IQ1_S IQ1_M IQ2_XXS IQ2_XS IQ2_S \
+        IQ3_XXS IQ3_S IQ4_NL IQ4_XS TQ1_0 TQ2_0 MXFP4 NVFP4; do
         case_ "quantize: $format decodes to the same numbers there"
-        run pith quantize --pure "$RANDOM_MODEL" "$O" $format
+        run pith quantize --pure "$T/rows.gguf" "$O" $format
         status 0
         run pith quantize "$O" "$T/back.gguf" F32
         status 0
         check "other numbers" python3 -c 'import gguf, numpy, sys
-a, b = (gguf.GGUFReader(f).tensors for f in sys.argv[1:])
+a, b = (gguf.GGUFReader(f).tensors for f in sys.argv[1:3])
+assert len(a) == len(b) == 2
 for s, t in zip(a, b):
+    assert s.tensor_type.name == sys.argv[3] and list(s.shape) == list(t.shape)
     x = gguf.dequantize(s.data, s.tensor_type).astype(numpy.float32).ravel()
-    assert (x == t.data.ravel()).all(), s.name' "$O" "$T/back.gguf"
+    assert x.size == t.data.size and (x == t.data.ravel()).all(), s.name' "$O" "$T/back.gguf" $format
     done
 fi
 

@@ -37,6 +37,23 @@ status 130
 err ''
 [ "$(head -c 5 "$T/.out")" = bcdef ] || fail "the output begins with '$(head -c 5 "$T/.out")'"
 
+# Commands that read a text: the file they would write stays as it was.
+echo before >"$T/m.imatrix"
+for command in "imatrix -m $T/long.gguf --fresh -o $T/m.imatrix $T/prompt" "perplexity -m $T/long.gguf $T/prompt" \
+    "compare $T/long.gguf $T/long.gguf"; do
+    case_ "Ctrl-C during ${command%% *}: status 130, one line"
+    "$PITH" $command <"$T/prompt" >"$T/.out" 2>"$T/.err" &
+    child=$!
+    sleep 0.5
+    check "it ended by itself" kill -INT $child
+    wait $child
+    got $?
+    status 130
+    out ''
+    err 'pith: interrupted\n'
+done
+check "the file changed" test "$(cat "$T/m.imatrix")" = before
+
 case_ "a second Ctrl-C kills"
 mkfifo "$T/pipe"
 exec 4<>"$T/pipe"
