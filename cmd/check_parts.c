@@ -14,7 +14,7 @@
 #include "cmd/signals.h"
 #include "models/model.h"
 #include "quant/finite.h"
-#include "text/chat.h"
+#include "text/dialog.h"
 #include "text/jinja.h"
 
 #define PIECE_SIZE ((uint64_t)1 << 20)  // bytes that a thread takes at once

@@ -12,7 +12,7 @@
 #include "cmd/out.h"
 #include "cmd/signals.h"
 #include "models/model.h"
-#include "text/chat.h"
+#include "text/dialog.h"
 #include "text/forms.h"
 
 struct facts {

@@ -4,7 +4,7 @@
 
 #include "base/json.h"
 #include "cmd/opt.h"
-#include "text/chat.h"
+#include "text/dialog.h"
 
 struct prompt {
     const struct settings *o;

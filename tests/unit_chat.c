@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "tests/gguf_write.h"
-#include "text/chat.h"
+#include "text/dialog.h"
 #include "text/thinking.h"
 
 // Tokens beside the 256 bytes.

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "text/chat.h"
+#include "text/dialog.h"
 #include "text/forms.h"
 
 // clang-format off

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A rendered conversation to ids. The rendering says which of its bytes are the assistant's words; each such range is
 // looked for in the text of the turns that were generated, and taken as their ids.
-#include "text/chat.h"
+#include "text/dialog.h"
 
 #include <stdlib.h>
 #include <string.h>

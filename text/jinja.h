@@ -8,7 +8,7 @@
 #pragma once
 
 #include "base/json.h"
-#include "text/chat.h"
+#include "text/dialog.h"
 
 // Renders source with the members of context (an object) as variables into *out, whose spans say which bytes the
 // template itself wrote. `now` is "YYYY-MM-DDTHH:MM:SS" for strftime_now; NULL: the clock.

@@ -76,6 +76,8 @@ static void merge_by_scan(struct merge *m) {
     uint32_t ranks[SCAN_MAX], n = m->n;
     uint16_t at[SCAN_MAX];
     struct merge_symbol *s = m->symbols;
+    if (!n)
+        return;
     for (uint32_t i = 0; i < n; i++) {
         ranks[i] = first_rank(m, i);
         at[i] = (uint16_t)i;

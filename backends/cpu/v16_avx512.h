@@ -5,7 +5,7 @@
 
 #include "backends/cpu/x86_common.h"
 
-#define V16_TILE 4 // 4 x 4 accumulators and 8 operands fit the 32 registers
+#define V16_TILE 4        // 4 x 4 accumulators and 8 operands fit the 32 registers
 #define V16_ROW_VECTORS 2 // of a tile of many queries, times 4 keys
 
 typedef __m512 v16;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Conversations: the turns and the model's own marks become the context that templates expect, and the template
 // interpreter does the rest.
-#include "text/chat.h"
+#include "text/dialog.h"
 
 #include <stdlib.h>
 #include <string.h>
