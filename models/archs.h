@@ -14,6 +14,7 @@ ARCH(llama, "llama", .flags = ARCH_ROPE_FREQS | ARCH_FULL_ROPE, .moe = MOE_NORMA
 ARCH(llama_embed, "llama-embed", .flags = ARCH_ROPE_FREQS | ARCH_FULL_ROPE | ARCH_NON_CAUSAL, .moe = MOE_NORMALIZE)
 ARCH(arcee, "arcee", PLAIN(RELU2), .flags = ARCH_ROPE_FREQS, .keys = KEY_ATTENTION_SCALE)
 ARCH(baichuan, "baichuan", .flags = ARCH_OWN_HEAD, .adjust = adjust_baichuan)
+ARCH(bitnet, "bitnet", NEOX, .flags = ARCH_TIED)
 ARCH(bloom, "bloom", LAYER_NORM, .rope = USE_ROPE_NONE, PLAIN(GELU), .alibi = 8, .qkv = QKV_FUSED,
      .flags = BIASED | ARCH_EMBED_NORM)
 ARCH(chatglm, "chatglm", .ffn = FFN_FUSED)
