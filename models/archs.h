@@ -151,6 +151,9 @@ ARCH(rnd1, "rnd1", NEOX, .flags = ARCH_NON_CAUSAL, .qk = QK_NORM, .moe = MOE_NOR
 ARCH(smallthinker, "smallthinker", NEOX, .activation = ACTIVATION_RELU, .rope_layers = ROPE_NOT_FIRST_OF_4,
      .window = 4096, .window_period = 4, .flags = ARCH_WINDOW_SECOND, .moe = MOE_NORMALIZE | MOE_ROUTE_EARLY,
      .keys = KEY_WINDOW | KEY_EXPERT_GATING, .adjust = adjust_smallthinker)
+ARCH(step35, "step35", NEOX, .gating = GATING_SIGMOID, .limit = LIMIT_AFTER,
+     .flags = ARCH_ROPE_FREQS | ARCH_WINDOW_UNSCALED, .qk = QK_NORM, .gate = GATE_SIGMOID,
+     .keys = KEY_WINDOW_MUST | KEY_LIMITS | EXPERT_KEYS, .adjust = adjust_step35)
 
 // Latent attention.
 ARCH(deepseek2, "deepseek2", .attention = &block_latent, .flags = ARCH_YARN_OWN_MUL, .yarn_unit = 10,

@@ -113,6 +113,13 @@ bool adjust_smallthinker(struct model *m, struct err *e) {
     return true;
 }
 
+// Rope turns half of a head in layers that see all keys, and the whole head in those with a window.
+bool adjust_step35(struct model *m, struct err *e) {
+    (void)e;
+    m->rot = m->shape.head_dim_k / 2;
+    return true;
+}
+
 // One matrix in place of attention.
 static bool linear_bind(struct model *m, uint32_t layer, void **weights, struct err *e) {
     struct weight *w = *weights = bind_alloc(m, sizeof *w, e);

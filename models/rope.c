@@ -123,7 +123,9 @@ static bool bind_divisors(struct model *m, const float **plain, const float **st
     *plain = *stretched = NULL;
     if (!(m->arch->flags & ARCH_ROPE_FREQS))
         return true;
-    ERR_FORWARD(bind_floats(m, "rope_freqs", "weight", 0, n, false, plain, e));
+    // Where layers with a window turn more of a head, the list may be as long as theirs.
+    const uint32_t listed = bind_dim(m, "rope_freqs", 0, 0), wide = m->rot_window / 2;
+    ERR_FORWARD(bind_floats(m, "rope_freqs", "weight", 0, listed == wide && wide > n ? wide : n, false, plain, e));
     if (*plain)
         return true;
     ERR_FORWARD(bind_floats(m, "rope_factors_long", "weight", 0, n, false, stretched, e));
