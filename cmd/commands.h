@@ -43,6 +43,12 @@ COMMAND(logits, "-m MODEL --ids N,N,... [-o FILE]", "write the logits of every p
         "Float32, little-endian, one row of the vocabulary's size for each id. The bits do not depend on --chunk and "
         "--threads.",
         "pith logits -m SmolLM2 --ids 19556,28 -o logits.bin")
+COMMAND(embed, "-m MODEL [--pooling HOW] [--ids N,N,...] [-o FILE] [<TEXT]", "turn a text into a vector",
+        "Float32, little-endian. The text on standard input, with the special tokens that the model wants, or the ids, "
+        "become one vector, that is not normalized; with --pooling none one for each token; with --pooling rank the "
+        "scores of a reranker. Keys and values are kept as f32.",
+        "pith embed -m Qwen3-Embedding <notes.txt >notes.f32\n"
+        "pith embed -m SmolLM2 --pooling mean --ids 19556,28 -o vector.f32")
 COMMAND(perplexity, "-m MODEL [-c N] [FILE]", "measure how well a model predicts a text",
         "Prints one JSON object: tokens (ids that were scored), nll (their mean negative logarithm of probability, "
         "natural), ppl (its exponential) and context. The text of FILE or of standard input is cut into windows of "

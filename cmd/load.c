@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,6 +30,16 @@ bool load_named_engine(const struct settings *o, struct engine **out, struct err
     bool ok = locate_model(o->model, &path, e) && load_engine(o, path.ptr, out, e);
     buf_free(&path);
     return ok;
+}
+
+bool load_check_apart(const char *output, const struct gguf *g, struct err *e) {
+    struct stat to, from;
+    if (!output || stat(output, &to) != 0)
+        return true;
+    for (size_t i = 0; i < g->n_parts; i++)
+        ERR_IF(stat(g->parts[i].path, &from) == 0 && from.st_dev == to.st_dev && from.st_ino == to.st_ino, e, ERR_USAGE,
+               "--output %s: is the model; expected another file to write", output);
+    return true;
 }
 
 struct session_params load_params(const struct settings *o, size_t n_ctx) {

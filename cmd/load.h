@@ -13,6 +13,9 @@ bool load_engine(const struct settings *o, const char *path, struct engine **out
 // The same for commands that take the model as it is named.
 bool load_named_engine(const struct settings *o, struct engine **out, struct err *e);
 
+// Refuses an --output that is the model: writing over the file that is being read would destroy it. NULL is fine.
+bool load_check_apart(const char *output, const struct gguf *g, struct err *e);
+
 // A session for exactly n_ctx ids, interruptible.
 bool load_session(const struct settings *o, const struct engine *en, size_t n_ctx, struct session **out, struct err *e);
 

@@ -3,7 +3,6 @@
 #include "cmd/cmd.h"
 
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cmd/load.h"
@@ -20,17 +19,6 @@ static bool write_row(void *user, size_t position, const float *logits, struct e
     const struct sink *s = user;
     (void)position;
     return out_write(s->fd, s->name, logits, s->n_vocab * sizeof *logits, e);
-}
-
-// Writing over the file that is being read would destroy it.
-static bool check_apart(const char *output, const struct gguf *g, struct err *e) {
-    struct stat to, from;
-    if (!output || stat(output, &to) != 0)
-        return true;
-    for (size_t i = 0; i < g->n_parts; i++)
-        ERR_IF(stat(g->parts[i].path, &from) == 0 && from.st_dev == to.st_dev && from.st_ino == to.st_ino, e, ERR_USAGE,
-               "--output %s: is the model; expected another file to write", output);
-    return true;
 }
 
 static bool evaluate(const struct settings *o, struct session *s, const struct ids *ids, struct err *e) {
@@ -64,7 +52,7 @@ bool cmd_logits(const struct settings *o, struct err *e) {
     struct ids ids = {0};
     struct engine *en = NULL;
     struct session *s = NULL;
-    bool ok = check_usage(o, &ids, e) && load_named_engine(o, &en, e) && check_apart(o->output, en->file, e) &&
+    bool ok = check_usage(o, &ids, e) && load_named_engine(o, &en, e) && load_check_apart(o->output, en->file, e) &&
               load_session(o, en, ids.len, &s, e) && evaluate(o, s, &ids, e);
     session_close(s);
     engine_close(en);

@@ -52,6 +52,7 @@ struct settings {
     int32_t n_tokens, think_budget;                            // -1: no limit
     int32_t n_prompt, n_threads, context, chunk, depth, batch; // 0: not given
     enum kv_type kv;
+    enum pooling pooling;        // --pooling
     struct sample_params sample; // with its bias list
     struct opt_time now;
 };
@@ -101,7 +102,7 @@ void opt_spell(const struct opt *o, char out[32]);
 
 // Parsers of values (opt_values.c), for rows and tests.
 opt_parser opt_flag, opt_text, opt_int, opt_float, opt_seed, opt_append, opt_bias, opt_kv, opt_now, opt_think,
-    opt_tool_calls, opt_var;
+    opt_tool_calls, opt_var, opt_pooling;
 
 // A comma- or space-separated list of ids (not negative), appended to *out.
 bool opt_ids(const char *text, size_t len, const char *what, struct ids *out, struct err *e);

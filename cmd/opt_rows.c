@@ -6,7 +6,8 @@
 #define BIT(name) (1u << CMD_##name)
 #define ALL ((1u << N_CMDS) - 1)
 #define TALKS (BIT(run) | BIT(chat))
-#define EVALUATES (TALKS | BIT(logits) | BIT(perplexity) | BIT(bench) | BIT(compare) | BIT(imatrix))
+#define KEEPS (TALKS | BIT(logits) | BIT(perplexity) | BIT(bench) | BIT(compare) | BIT(imatrix))
+#define EVALUATES (KEEPS | BIT(embed))
 #define OWN_FILES (BIT(help) | BIT(quantize) | BIT(check) | BIT(compare)) // no model, or it is named by a word
 #define AT(field) offsetof(struct settings, field)
 #define MOST 2147483647.0
@@ -52,11 +53,13 @@ const struct opt opt_rows[] = {
     {"history", 0, "FILE", OPT_INPUT, BIT(chat), false, "where the lines typed on a terminal are kept",
      "By default $PITH_HISTORY, or pith/history in $XDG_DATA_HOME or ~/.local/share; an empty name keeps none.",
      opt_text, AT(history), 0, 0, "a file"},
-    {"ids", 0, "N,N,...", OPT_INPUT, BIT(logits), false, "the token ids to evaluate",
+    {"ids", 0, "N,N,...", OPT_INPUT, BIT(logits) | BIT(embed), false, "the token ids to evaluate",
      NULL, opt_text, AT(ids), 0, 0, "token ids"},
     {"decode", 0, NULL, OPT_INPUT, BIT(tokenize), false, "standard input is ids: print their text",
      NULL, opt_flag, AT(decode), 0, 0, NULL},
 
+    {"pooling", 0, "HOW", OPT_OUTPUT, BIT(embed), false, "none, mean, cls (the first token's), last or rank",
+     "By default what the file says, or none.", opt_pooling, AT(pooling), 0, 0, "none, mean, cls, last or rank"},
     {"tokens", 'n', "N", OPT_OUTPUT, TALKS, true, "end after N tokens (default: no limit)",
      NULL, opt_int, AT(n_tokens), 0, MOST, NULL},
     {"stop", 0, "TEXT", OPT_OUTPUT, TALKS, true, "end before TEXT, which is not printed; repeatable",
@@ -70,7 +73,7 @@ const struct opt opt_rows[] = {
      "{\"content\": text, \"tool_calls\": [{\"name\": ..., \"arguments\": {...}}, ...]}, from any of the usual forms in which "
      "models write calls; with --think show also \"thinking\". It comes when the answer is complete.",
      opt_tool_calls, AT(tool_calls), 0, 0, "json"},
-    {"output", 'o', "FILE", OPT_OUTPUT, BIT(logits), false, "where to write (default: standard output)",
+    {"output", 'o', "FILE", OPT_OUTPUT, BIT(logits) | BIT(embed), false, "where to write (default: standard output)",
      NULL, opt_text, AT(output), 0, 0, "a file"},
     {"output", 'o', "FILE", OPT_OUTPUT, BIT(imatrix), false, "the file to write, or to add to",
      NULL, opt_text, AT(output), 0, 0, "a file"},
@@ -128,7 +131,7 @@ const struct opt opt_rows[] = {
      "than the model's context and the free memory allow.", opt_int, AT(context), 1, MOST, NULL},
     {"context", 'c', "N", OPT_MACHINE, BIT(perplexity) | BIT(compare) | BIT(imatrix), false, "ids in a window (default 512)",
      NULL, opt_int, AT(context), 2, MOST, NULL},
-    {"kv", 0, "TYPE", OPT_MACHINE, EVALUATES, false, "how keys and values are kept: f16 (default) or f32",
+    {"kv", 0, "TYPE", OPT_MACHINE, KEEPS, false, "how keys and values are kept: f16 (default) or f32",
      NULL, opt_kv, AT(kv), 0, 0, "f16 or f32"},
     {"chunk", 0, "N", OPT_MACHINE, BIT(logits), false, "evaluate N ids at a time",
      NULL, opt_int, AT(chunk), 1, MOST, NULL},

@@ -117,6 +117,18 @@ bool opt_kv(const struct opt *o, const char *value, void *field, struct err *e) 
     return true;
 }
 
+bool opt_pooling(const struct opt *o, const char *value, void *field, struct err *e) {
+    static const char *const names[] = {[POOLING_NONE] = "none",
+                                        [POOLING_MEAN] = "mean",
+                                        [POOLING_CLS] = "cls",
+                                        [POOLING_LAST] = "last",
+                                        [POOLING_RANK] = "rank"};
+    size_t i;
+    ERR_FORWARD(choose(o, value, names, ARRAY_LEN(names), &i, e));
+    *(enum pooling *)field = (enum pooling)i;
+    return true;
+}
+
 bool opt_think(const struct opt *o, const char *value, void *field, struct err *e) {
     static const char *const names[] = {
         [OPT_THINK_DROP] = "drop", [OPT_THINK_STDERR] = "stderr", [OPT_THINK_SHOW] = "show"};

@@ -55,6 +55,13 @@ static bool open_buffers(struct session *s, struct err *e) {
     return true;
 }
 
+static bool check_positions(const struct session *s, struct err *e) {
+    uint32_t most = model_shape(s->en->model)->n_positions;
+    ERR_IF(most && s->params.n_ctx > most, e, ERR_INPUT, "context of %u ids: this model has %u positions",
+           s->params.n_ctx, most);
+    return true;
+}
+
 bool session_open(struct session **out, const struct engine *en, const struct session_params *p, struct err *e) {
     struct session *s = calloc(1, sizeof *s);
     *out = NULL;
@@ -64,7 +71,7 @@ bool session_open(struct session **out, const struct engine *en, const struct se
     s->params = *p;
     if (!s->params.n_ctx)
         s->params.n_ctx = model_shape(en->model)->n_ctx;
-    if (!kv_open(&s->kv, en->model, en->backend, &s->arena, p->kv, s->params.n_ctx, e) ||
+    if (!check_positions(s, e) || !kv_open(&s->kv, en->model, en->backend, &s->arena, p->kv, s->params.n_ctx, e) ||
         !state_open(&s->state, en->model, en->backend, &s->arena, e) || !open_buffers(s, e)) {
         session_close(s);
         return false;
@@ -201,8 +208,20 @@ static bool sink_batch(struct session *s, const float *hidden, uint32_t rows, si
     return true;
 }
 
-bool session_eval_all(struct session *s, const int32_t *ids, size_t n, size_t chunk, session_sink *sink, void *user,
-                      struct err *e) {
+// Hands the hidden states themselves to the sink.
+static bool sink_hidden(struct session *s, const float *hidden, uint32_t rows, size_t position, session_sink *sink,
+                        void *user, struct err *e) {
+    const uint32_t n_embd = model_shape(s->en->model)->n_embd;
+    for (uint32_t i = 0; i < rows; i++)
+        ERR_FORWARD(sink(user, position + i, hidden + (size_t)i * n_embd, e));
+    return true;
+}
+
+typedef bool batch_sink(struct session *s, const float *hidden, uint32_t rows, size_t position, session_sink *sink,
+                        void *user, struct err *e);
+
+static bool eval_all(struct session *s, const int32_t *ids, size_t n, size_t chunk, batch_sink *give,
+                     session_sink *sink, void *user, struct err *e) {
     const float *hidden;
     size_t rows = 0, most = model_needs(s->en->model)->max_rows;
     most = chunk ? min_size(chunk, most) : most;
@@ -214,9 +233,29 @@ bool session_eval_all(struct session *s, const int32_t *ids, size_t n, size_t ch
         size_t position = s->n;
         rows = min_size(n - done, most);
         ERR_FORWARD(eval_batch(s, ids + done, (uint32_t)rows, &hidden, e));
-        ERR_FORWARD(sink_batch(s, hidden, (uint32_t)rows, position, sink, user, e));
+        ERR_FORWARD(give(s, hidden, (uint32_t)rows, position, sink, user, e));
     }
     return true;
+}
+
+bool session_eval_all(struct session *s, const int32_t *ids, size_t n, size_t chunk, session_sink *sink, void *user,
+                      struct err *e) {
+    return eval_all(s, ids, n, chunk, sink_batch, sink, user, e);
+}
+
+bool session_eval_hidden(struct session *s, const int32_t *ids, size_t n, session_sink *sink, void *user,
+                         struct err *e) {
+    return eval_all(s, ids, n, 0, sink_hidden, sink, user, e);
+}
+
+bool session_finish(struct session *s, const float *x, enum pooling p, const float **y, struct err *e) {
+    memcpy(s->activations, x, model_shape(s->en->model)->n_embd * sizeof *x);
+    *y = model_finish(s->en->model, &s->tape, s->activations, p);
+    return run(s, e);
+}
+
+const struct model *session_model(const struct session *s) {
+    return s->en->model;
 }
 
 const float *session_logits(const struct session *s) {

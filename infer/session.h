@@ -42,6 +42,15 @@ typedef bool session_sink(void *user, size_t position, const float *logits, stru
 bool session_eval_all(struct session *s, const int32_t *ids, size_t n, size_t chunk, session_sink *sink, void *user,
                       struct err *e);
 
+// The same with the hidden states behind the last norm, float32[n_embd], in place of the logits.
+bool session_eval_hidden(struct session *s, const int32_t *ids, size_t n, session_sink *sink, void *user,
+                         struct err *e);
+// What the model makes of a pooled hidden state x, float32[n_embd] (models/model.h). *y is valid until the next call
+// with this session.
+bool session_finish(struct session *s, const float *x, enum pooling p, const float **y, struct err *e);
+// The model, for those who ask it for more than its vocabulary.
+const struct model *session_model(const struct session *s);
+
 // Forgets the history beyond its first n ids and returns how many are left: fewer than n, at worst none, where layers
 // that keep a window only have given up what is needed to go on from there. session_sync evaluates them again.
 size_t session_rewind(struct session *s, size_t n);

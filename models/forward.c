@@ -149,6 +149,16 @@ static bool write_sample(struct model *m, struct tape *t, struct emitter *em, st
     }
 }
 
+static void measure_finish(struct model *m, struct tape *t, struct emitter *em) {
+    static const enum pooling ends[] = {POOLING_MEAN, POOLING_RANK};
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+        em->used = 0;
+        tape_clear(t, 1);
+        emit_finish(em, ends[i]);
+        measure_tape(m, t);
+    }
+}
+
 bool model_measure(struct model *m, struct err *e) {
     const struct kv_layer *kv = calloc(m->shape.n_slots, sizeof *kv);
     float **state = calloc(m->shape.n_slots, sizeof *state);
@@ -160,11 +170,12 @@ bool model_measure(struct model *m, struct err *e) {
     struct emitter em = {.m = m, .t = &t, .batch = &batch, .base = NOWHERE};
     bool ok = kv && state ? write_sample(m, &t, &em, e) : err_memory(e, m->shape.n_slots * sizeof *kv, "the model");
     if (ok) {
-        m->needs.tape_cap = t.n + 4;
-        m->needs.activations = em.most;
+        m->needs.tape_cap = t.n + 4; // more than what follows a pass takes
         measure_tape(m, &t);
         model_head(m, &t, NOWHERE, TAPE_MAX_ROWS, NOWHERE);
         measure_tape(m, &t);
+        measure_finish(m, &t, &em);
+        m->needs.activations = em.most;
     }
     free((void *)(uintptr_t)kv);
     free(state);

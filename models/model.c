@@ -169,6 +169,7 @@ static bool read_numbers_of(struct model *m, struct err *e) {
     m->window = a->window;
     m->norm = a->norm;
     m->bare_qk_norm = a->qk & QK_NORM_BARE;
+    m->hidden_activation = ACTIVATION_TANH;
     ERR_FORWARD(read_experts(m, e));
     if (a->adjust)
         ERR_FORWARD(a->adjust(m, e));
@@ -313,7 +314,9 @@ static bool bind_all(struct model *m, struct err *e) {
     ERR_FORWARD(rope_init(m, e));
     ERR_FORWARD(bind_layers(m, e));
     m->shape.n_slots = m->n_slots ? m->n_slots : m->shape.n_layers * m->n_loops;
+    m->shape.n_positions = m->positions.data ? m->positions.rows : 0;
     m->shape.causal = m->causal;
+    ERR_FORWARD(pooling_bind(m, e));
     return model_measure(m, e);
 }
 

@@ -10,13 +10,26 @@
 
 struct model;
 
+// What an embedding is made of; the numbers are the file's, in ARCH.pooling_type.
+enum pooling {
+    POOLING_NONE, // nothing: one vector for every token
+    POOLING_MEAN, //
+    POOLING_CLS,  // the first token's
+    POOLING_LAST, // the last token's
+    POOLING_RANK, // a classifier's scores of one of these
+    N_POOLINGS
+};
+
 // What `info`, the engine and the sessions need to know.
 struct model_shape {
     const char *arch; // row name
     uint32_t n_layers, n_embd, n_heads, n_kv_heads, head_dim_k, head_dim_v, n_ff, n_vocab;
-    uint32_t n_ctx;   // that the model was trained for
-    uint32_t n_slots; // of state: layers, times their passes where a model runs them more than once
-    bool causal;      // else every token sees all of the prompt, which must come whole
+    uint32_t n_ctx;       // that the model was trained for
+    uint32_t n_slots;     // of state: layers, times their passes where a model runs them more than once
+    uint32_t n_positions; // that have a learned vector: there are no others; 0: any number
+    uint32_t n_classes;   // scores of the classifier; 0: there is none
+    enum pooling pooling; // that the model was made for
+    bool causal;          // else every token sees all of the prompt, which must come whole
 };
 
 // What a layer keeps of the past.
@@ -61,6 +74,16 @@ struct model_batch {
 float *model_forward(const struct model *m, struct tape *t, const struct model_batch *b);
 // Writes the head onto the tape: logits[rows][n_vocab] of `rows` rows of that result.
 void model_head(const struct model *m, struct tape *t, const float *hidden, uint32_t rows, float *logits);
+
+// What POOLING_RANK scores: POOLING_MEAN, POOLING_CLS or POOLING_LAST.
+enum pooling model_ranked(const struct model *m);
+// Floats of an embedding, for other poolings than POOLING_NONE.
+uint32_t model_embedding_len(const struct model *m, enum pooling p);
+// Writes onto the tape what turns a pooled vector, float32[n_embd] at the beginning of the activations, into an
+// embedding or, for POOLING_RANK, into the classifier's scores (n_classes > 0). Returns where they will be.
+float *model_finish(const struct model *m, struct tape *t, float *activations, enum pooling p);
+// Whether the classifier's scores are logits of which the softmax is meant.
+bool model_ranks_softmax(const struct model *m);
 
 // Names of all architectures; NULL-terminated.
 const char *const *model_archs(void);

@@ -174,6 +174,7 @@ struct arch {
     enum recurrent_where recurrent_where;
     const struct block *attention;                  // in the others; NULL: block_attention
     const struct block *experts;                    // NULL: block_experts
+    bool rank_softmax;                              // the classifier's scores are the softmax of what it gives
     bool (*adjust)(struct model *m, struct err *e); // what no field can say; before tensors are bound
     bool (*bind_layer)(struct model *m, uint32_t layer, struct err *e); // NULL: layer_bind
     void (*emit_layers)(struct emitter *em, float *x);                  // NULL: one after the other
@@ -252,6 +253,11 @@ struct model {
         rope_window; // of layers that see all keys, the same in long contexts, and with a window
     struct weight embed, head, positions;
     struct norm embed_norm, output_norm;
+    struct weight dense[2];        // behind pooling, or empty
+    struct weight hidden, classes; // of the classifier: classes(norm(activation(hidden x))), each may be empty
+    struct norm hidden_norm;
+    enum activation hidden_activation;
+    enum pooling ranked;
     struct model_layer *layers;
     uint32_t n_slots; // 0: a slot for each layer of each loop
     void *special;    // of an architecture with a forward pass of its own
@@ -344,6 +350,11 @@ const float *emit_normed(struct emitter *em, const struct norm *n, const float *
 void emit_layer(struct emitter *em, uint32_t layer, float *x);
 // n floats of queries grow with their position, where the model wants it.
 void emit_temper(struct emitter *em, uint32_t layer, uint32_t n, float *q);
+
+// Pooling and what follows it (models/pooling.c): keys and tensors.
+bool pooling_bind(struct model *m, struct err *e);
+// What model_finish writes.
+float *emit_finish(struct emitter *em, enum pooling p);
 
 // Fills m->needs (models/forward.c).
 bool model_measure(struct model *m, struct err *e);

@@ -67,3 +67,14 @@ ln -s copy.gguf "$T/link.gguf"
 run pith logits -m "$T/copy.gguf" --ids 1 -o "$T/link.gguf"
 refused 2 '--output'
 check "the model changed" cmp "$RANDOM_MODEL" "$T/copy.gguf"
+
+case_ "an embedding does not depend on threads, and text is its ids"
+run pith embed -m "$RANDOM_MODEL" --pooling mean --ids "$ids" -t 1 -o "$T/want"
+pith embed -m "$RANDOM_MODEL" --pooling mean --ids "$ids" -t 3 >"$T/got"
+check "other bits with -t 3" cmp "$T/want" "$T/got"
+of_text=$(printf 'ab ab' | pith tokenize --special -m "$RANDOM_MODEL" | tr ' ' ,)
+pith embed -m "$RANDOM_MODEL" --ids "$of_text" >"$T/want"
+printf 'ab ab' | pith embed -m "$RANDOM_MODEL" >"$T/got"
+check "other bits from text" cmp "$T/want" "$T/got"
+run pith embed -m "$RANDOM_MODEL" --pooling rank --ids 1 -o "$T/got"
+refused 3 '--pooling rank'
