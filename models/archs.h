@@ -5,6 +5,8 @@
 #define NEOX .rope = USE_ROPE_NEOX
 #define LAYER_NORM .norm = NORM_LAYER
 #define BIASED (ARCH_BIAS_QKV | ARCH_BIAS_O | ARCH_BIAS_FFN | ARCH_BIAS_NORM)
+#define ENCODER LAYER_NORM, .norms = NORMS_ADDED
+#define ENCODER_FLAGS (ARCH_NON_CAUSAL | ARCH_EMBED_NORM | ARCH_BIAS_NORM)
 #define PLAIN(kind) .ffn = FFN_PLAIN, .activation = ACTIVATION_##kind
 #define GRANITE_KEYS (KEY_LOGIT_SCALE | KEY_RESIDUAL_SCALE | KEY_EMBED_SCALE | KEY_ATTENTION_SCALE)
 #define EXPERT_KEYS (KEY_EXPERT_SCALE | KEY_EXPERT_NORM | KEY_EXPERT_GATING)
@@ -155,6 +157,19 @@ ARCH(step35, "step35", NEOX, .gating = GATING_SIGMOID, .limit = LIMIT_AFTER,
      .flags = ARCH_ROPE_FREQS | ARCH_WINDOW_UNSCALED, .qk = QK_NORM, .gate = GATE_SIGMOID,
      .keys = KEY_WINDOW_MUST | KEY_LIMITS | EXPERT_KEYS, .adjust = adjust_step35)
 
+// Encoders.
+ARCH(bert, "bert", ENCODER, .rope = USE_ROPE_NONE, PLAIN(GELU_ERF), .flags = ENCODER_FLAGS | ARCH_POSITIONS)
+ARCH(nomic_bert, "nomic-bert", ENCODER, NEOX, .flags = ENCODER_FLAGS)
+ARCH(jina_bert_v2, "jina-bert-v2", ENCODER, .rope = USE_ROPE_NONE, .ffn = FFN_FUSED, .activation = ACTIVATION_GELU_ERF,
+     .alibi = 8, .flags = ENCODER_FLAGS, .bind_layer = jina_layer)
+ARCH(gemma_embedding, "gemma-embedding", NEOX, .norms = NORMS_SANDWICH, .activation = ACTIVATION_GELU,
+     .window_kind = WINDOW_SYMMETRIC, .window_period = 6, .window_rope_base = 10000,
+     .flags = ARCH_SCALE_EMBED | ARCH_WINDOW_UNSCALED | ARCH_NON_CAUSAL, .qk = QK_NORM, .keys = KEY_WINDOW)
+ARCH(modern_bert, "modern-bert", LAYER_NORM, NEOX, .ffn = FFN_FUSED, .activation = ACTIVATION_GELU_ERF,
+     .window_kind = WINDOW_SYMMETRIC, .window_period = 3, .window_rope_base = 10000,
+     .flags = ARCH_EMBED_NORM | ARCH_WINDOW_SECOND | ARCH_NON_CAUSAL, .keys = KEY_WINDOW, .adjust = adjust_modern_bert,
+     .bind_layer = modern_bert_layer)
+
 // Latent attention.
 ARCH(deepseek2, "deepseek2", .attention = &block_latent, .flags = ARCH_YARN_OWN_MUL, .yarn_unit = 10,
      .keys = EXPERT_KEYS | KEY_TEMPER, .adjust = adjust_deepseek2)
@@ -205,6 +220,8 @@ ARCH(hrm_text, "hrm_text", NEOX, .norms = NORMS_BARE, .gate = GATE_SIGMOID, .key
 #undef NEOX
 #undef LAYER_NORM
 #undef BIASED
+#undef ENCODER
+#undef ENCODER_FLAGS
 #undef PLAIN
 #undef GRANITE_KEYS
 #undef EXPERT_KEYS

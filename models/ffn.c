@@ -52,7 +52,7 @@ void ffn_emit_named(struct emitter *em, const struct ffn *f, const float *x, flo
         tape_matmul2(em->t, x, &f->gate, gate, &f->up, up);
     else
         tape_matmul(em->t, x, &f->up, up);
-    tape_act(em->t, (struct tape_act){.activation = em->m->arch->activation,
+    tape_act(em->t, (struct tape_act){.activation = em->m->activation,
                                       .limit_kind = f->limit > 0 ? em->m->arch->limit : LIMIT_NONE,
                                       .limit = f->limit,
                                       .a = gate ? gate : up,

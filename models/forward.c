@@ -43,6 +43,8 @@ static void emit_embedding(struct emitter *em, float *x) {
     tape_embed(em->t, (struct tape_embed){.table = &m->embed, .ids = b->ids, .y = x, .scale = m->embed_scale});
     if (m->positions.data)
         tape_embed(em->t, (struct tape_embed){.table = &m->positions, .y = x, .scale = 1, .pos = b->pos, .add = true});
+    if (m->type)
+        tape_add(em->t, (struct tape_add){m->type, x, m->shape.n_embd, 1, true});
     if (m->embed_norm.there)
         emit_norm(em, &m->embed_norm, x, 1, m->shape.n_embd, x);
     if (m->arch->flags & ARCH_LAYER_SKIP) {
@@ -80,6 +82,8 @@ static float *emit_forward(struct emitter *em) {
         return x;
     }
     emit_layers(em, x);
+    if (!em->m->output_norm.there)
+        return x;
     emit_norm(em, &em->m->output_norm, x, 1, em->m->shape.n_embd, h);
     return h;
 }

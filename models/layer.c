@@ -19,6 +19,7 @@ static const struct {
     [NORMS_PARALLEL_FALCON] = {"blk.%.attn_norm", NULL, NULL, NULL, true},
     [NORMS_STABLELM] = {"blk.%.attn_norm", NULL, "?blk.%.ffn_norm", NULL, false},
     [NORMS_ONE] = {"blk.%.attn_norm", NULL, "blk.%.attn_norm", NULL, false},
+    [NORMS_ADDED] = {NULL, "blk.%.attn_output_norm", NULL, "blk.%.layer_output_norm", false},
     [NORMS_BARE] = {NULL, NULL, NULL, NULL, false},
 };
 
@@ -38,6 +39,7 @@ bool layer_add(struct model *m, uint32_t layer, const char *in, const char *out,
     s->units[0].block = block;
     ERR_FORWARD(bind_named(m, layer, in, &s->in, e));
     ERR_FORWARD(bind_named(m, layer, out, &s->out, e));
+    s->out_of_sum = m->arch->norms == NORMS_ADDED;
     if (m->arch->norms == NORMS_BARE)
         s->in.there = true;
     if (m->arch->post_eps > 0)
@@ -113,7 +115,7 @@ void emit_layer(struct emitter *em, uint32_t layer, float *x) {
         else if (!s->same_input)
             input = emit_normed(em, &s->in, x, h);
         emit_units(em, layer, s, input, out[i]);
-        if (s->out.there)
+        if (s->out.there && !s->out_of_sum)
             emit_norm(em, &s->out, out[i], 1, n_embd, out[i]);
         if (i + 1 < l->n_subs && l->subs[i + 1].same_input)
             continue; // added when all that read this x have done so
@@ -121,9 +123,17 @@ void emit_layer(struct emitter *em, uint32_t layer, float *x) {
             tape_copy(em->t, (struct tape_copy){input, x, 1, n_embd, n_embd, 0, n_embd, 0});
             tape_scale(em->t, (struct tape_scale){x, NULL, 1, n_embd, false, em->m->residual_scale});
         }
+        if (s->again.there) // such steps have no norm before them: h is free
+            tape_copy(em->t, (struct tape_copy){x, h, 1, n_embd, n_embd, 0, n_embd, 0});
         for (; first <= i; first++)
             if (!l->subs[first].late)
                 tape_add(em->t, (struct tape_add){out[first], x, n_embd, l->subs[first].scale, false});
+        if (s->out.there && s->out_of_sum)
+            emit_norm(em, &s->out, x, 1, n_embd, x);
+        if (s->again.there) {
+            tape_add(em->t, (struct tape_add){h, x, n_embd, 1, false});
+            emit_norm(em, &s->again, x, 1, n_embd, x);
+        }
     }
     for (uint32_t i = 0; i < l->n_subs; i++)
         if (l->subs[i].late)

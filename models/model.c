@@ -169,6 +169,7 @@ static bool read_numbers_of(struct model *m, struct err *e) {
     m->window = a->window;
     m->norm = a->norm;
     m->bare_qk_norm = a->qk & QK_NORM_BARE;
+    m->activation = a->activation;
     m->hidden_activation = ACTIVATION_TANH;
     ERR_FORWARD(read_experts(m, e));
     if (a->adjust)
@@ -268,6 +269,21 @@ static bool bind_end_norm(struct model *m, const char *name, bool wanted, struct
     return !wanted || !name || m->arch->norms == NORMS_BARE || bind_norm(m, name, 0, m->shape.n_embd, true, n, e);
 }
 
+// A text is all of the first segment (Devlin et al. 2018).
+static bool bind_type(struct model *m, struct err *e) {
+    const uint32_t n = m->shape.n_embd;
+    struct weight types;
+    float *first;
+    ERR_FORWARD(bind_matrix(m, "token_types", 0, bind_dim(m, "token_types", 0, 1), n, 0, &types, e));
+    if (!types.data || !types.rows)
+        return true;
+    first = bind_alloc(m, n * sizeof *first, e);
+    if (first)
+        quant_decode(types.format, types.data, first, n);
+    m->type = first;
+    return first;
+}
+
 // The vocabulary's size is the embedding matrix's.
 static bool bind_ends(struct model *m, struct err *e) {
     const struct model_shape *s = &m->shape;
@@ -279,10 +295,11 @@ static bool bind_ends(struct model *m, struct err *e) {
     ERR_FORWARD(bind_matrix(m, "token_embd", 0, s->n_vocab, s->n_embd, BIND_MUST, &m->embed, e));
     ERR_FORWARD(bind_matrix(m, "position_embd", 0, s->n_ctx, s->n_embd, flags & ARCH_POSITIONS ? BIND_MUST : 0,
                             &m->positions, e));
+    ERR_FORWARD(bind_type(m, e));
     ERR_FORWARD(bind_end_norm(m, flags & ARCH_BARE_EMBED_NORM ? NULL : "token_embd_norm", flags & ARCH_EMBED_NORM,
                               &m->embed_norm, e));
-    ERR_FORWARD(bind_end_norm(m, flags & ARCH_NORM_IS_EMBED_NORM ? "token_embd_norm" : "output_norm", true,
-                              &m->output_norm, e));
+    ERR_FORWARD(bind_end_norm(m, flags & ARCH_NORM_IS_EMBED_NORM ? "token_embd_norm" : "output_norm",
+                              m->arch->norms != NORMS_ADDED, &m->output_norm, e));
     if (!(flags & ARCH_TIED))
         ERR_FORWARD(bind_matrix(m, "output", 0, s->n_vocab, s->n_embd,
                                 (flags & ARCH_OWN_HEAD ? BIND_MUST : 0) | (flags & ARCH_BIAS_HEAD       ? BIND_BIAS_MUST

@@ -27,6 +27,7 @@ enum norms {
     NORMS_PARALLEL_FALCON, // attention reads attn_norm_2 if there is one, the feed-forward attn_norm
     NORMS_STABLELM,        // as NORMS_PRE, or without ffn_norm as NORMS_PARALLEL
     NORMS_ONE,             // one attn_norm and one block a layer
+    NORMS_ADDED,           // attn_output_norm, layer_output_norm of the sums
     NORMS_BARE,            // as NORMS_PRE, without weights
 };
 
@@ -200,11 +201,13 @@ struct block {
 #define MAX_UNITS 2 // blocks side by side
 #define MAX_SUBS 3  // steps of a layer
 
-// One step of a layer: x += scale * out(sum of blocks(in(x))).
+// One step of a layer: x += scale * out(sum of blocks(in(x))), or x = out(x + scale * sum of blocks(in(x))).
 struct sub {
     struct norm in, out;
-    bool late;       // is added at the end of the layer
-    bool same_input; // reads what the step before read, normed or not, and is added together with it
+    bool out_of_sum;
+    struct norm again; // of that sum with the step's x added once more
+    bool late;         // is added at the end of the layer
+    bool same_input;   // reads what the step before read, normed or not, and is added together with it
     uint32_t n_units;
     struct {
         const struct block *block;
@@ -252,11 +255,12 @@ struct model {
     struct rope rope, rope_long,
         rope_window; // of layers that see all keys, the same in long contexts, and with a window
     struct weight embed, head, positions;
+    const float *type; // [n_embd] of the first segment, added to the embedding; or NULL
     struct norm embed_norm, output_norm;
     struct weight dense[2];        // behind pooling, or empty
     struct weight hidden, classes; // of the classifier: classes(norm(activation(hidden x))), each may be empty
     struct norm hidden_norm;
-    enum activation hidden_activation;
+    enum activation activation, hidden_activation; // of feed-forwards; of the classifier
     enum pooling ranked;
     struct model_layer *layers;
     uint32_t n_slots; // 0: a slot for each layer of each loop

@@ -2,6 +2,8 @@
 // What a row of archs.h cannot say in its fields.
 #include "models/quirks.h"
 
+#include <string.h>
+
 #include "base/num.h"
 
 // Only the 7B has rope, only the 13B has slopes; their layers tell which it is.
@@ -161,6 +163,34 @@ bool arctic_layer(struct model *m, uint32_t layer, struct err *e) {
     m->layers[layer].subs[0].late = true;
     ERR_FORWARD(layer_add(m, layer, "blk.%.attn_norm", NULL, &block_attention, e));
     return layer_add(m, layer, "blk.%.ffn_norm", NULL, &block_ffn, e);
+}
+
+// The mean of all tokens is classified, unless the file says.
+bool adjust_modern_bert(struct model *m, struct err *e) {
+    struct str name = {"gelu", 4};
+    char key[128];
+    bind_key(m, "hidden_activation", key);
+    ERR_FORWARD(gguf_get_str(m->file, key, false, &name, e));
+    bool gelu = name.len == 4 && memcmp(name.ptr, "gelu", 4) == 0,
+         silu = name.len == 4 && memcmp(name.ptr, "silu", 4) == 0;
+    ERR_IF(!gelu && !silu, e, ERR_INPUT, "%s: key %s: %.*s, expected gelu or silu", m->file->path, key,
+           (int)min_size(name.len, 40), name.ptr);
+    m->activation = gelu ? ACTIVATION_GELU_ERF : ACTIVATION_SILU;
+    m->hidden_activation = ACTIVATION_GELU_ERF;
+    m->ranked = POOLING_MEAN;
+    return true;
+}
+
+// The first layer reads the normed embedding as it is.
+bool modern_bert_layer(struct model *m, uint32_t layer, struct err *e) {
+    ERR_FORWARD(layer_add(m, layer, layer ? "blk.%.attn_norm" : "?blk.%.attn_norm", NULL, &block_attention, e));
+    return layer_add(m, layer, "blk.%.ffn_norm", NULL, &block_ffn, e);
+}
+
+// The models for code norm the sum of attention and its input a second time, with the input added again.
+bool jina_layer(struct model *m, uint32_t layer, struct err *e) {
+    ERR_FORWARD(layer_bind(m, layer, e));
+    return bind_norm(m, "blk.%.attn_norm_2", layer, m->shape.n_embd, false, &m->layers[layer].subs[0].again, e);
 }
 
 bool talkie_layer(struct model *m, uint32_t layer, struct err *e) {
