@@ -11,6 +11,10 @@
 #include "cmd/input.h"
 #include "cmd/out.h"
 
+#ifdef __APPLE__ // its name for POSIX.1-2008's member
+#define st_mtim st_mtimespec
+#endif
+
 static void look(struct chat_file *f) {
     if (!f->path || stat(f->path, &f->seen) != 0)
         f->seen = (struct stat){0};
