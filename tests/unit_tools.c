@@ -72,6 +72,8 @@ static const struct {
     {"{\"name\": \"get_weather\", \"parameters\": {\"city\": \"Paris\"}}", ONE},
     {"<|python_tag|>{\"name\": \"get_weather\", \"parameters\": {\"city\": \"Paris\"}}", ONE},
     {"<|python_tag|>get_weather.call(city=\"Paris\")", ONE},
+    {"<|python_tag|>f.c\xFE\xFF\xFF\xFFx=1)", // without the bracket that opens
+     "{\"content\":\"<|python_tag|>f.c\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBDx=1)\",\"tool_calls\":[]}\n"},
     {"{\"name\": \"get_weather\", \"parameters\": {\"city\": \"Paris\"}}; {\"name\": \"f\", \"parameters\": {}}",
      "{\"content\":\"\",\"tool_calls\":[" PARIS ",{\"name\":\"f\",\"arguments\":{}}]}\n"},
     {"{\"name\": \"Ada\"} is a person",

@@ -388,8 +388,8 @@ static bool python_calls(struct tool_calls *out, struct str *text, const struct 
         struct buf args = {0};
         skip_blanks(&rest);
         bool good = take_until(&rest, "(", &name) && good_name(name) && tool_args_python(&rest, &args);
-        if (find_ends(name, ".call"))
-            name.len -= good ? 5 : 0;
+        if (good && find_ends(name, ".call"))
+            name.len -= 5;
         struct tool_call *call = good ? add_call(out, name) : NULL;
         if (call)
             buf_append(&call->arguments, args.ptr, args.len);
