@@ -64,10 +64,17 @@ SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-fram
 check:
 	$(MAKE) test BUILD=build/sanitize CFLAGS="-O1 -g $(SANITIZE)" SUITES="$(or $(SUITES),unit malformed allocfail steady kernels archs cli)"
 
+# The objects are compiled once for all the fuzzers.
 FUZZ = $(patsubst tests/%.c,build/fuzz/%,$(wildcard tests/fuzz_*.c))
-build/fuzz/%: tests/%.c tests/gguf_write.c $(filter-out main.c,$(SRC))
+FUZZED = $(patsubst %.c,build/fuzz/obj/%.o,$(filter-out main.c,$(SRC)) tests/gguf_write.c)
+build/fuzz/obj/%.o: %.c
 	@mkdir -p $(@D)
-	clang -O1 -g -fsanitize=fuzzer,address,undefined $(WARN) -I. -o $@ $^ $(LDLIBS)
+	clang -O1 -g -fsanitize=fuzzer-no-link,address,undefined $(WARN) -I. -MMD -MP -c -o $@ $<
+
+build/fuzz/fuzz_%: build/fuzz/obj/tests/fuzz_%.o $(FUZZED)
+	clang -g -fsanitize=fuzzer,address,undefined -o $@ $^ $(LDLIBS)
+-include $(wildcard build/fuzz/obj/*.d build/fuzz/obj/*/*.d build/fuzz/obj/*/*/*.d)
+.PRECIOUS: build/fuzz/obj/%.o
 
 fuzz: $(FUZZ)
 	for f in $(FUZZ); do mkdir -p $$f.corpus && $$f -max_total_time=$(SECONDS) -timeout=10 $$f.corpus || exit 1; done
