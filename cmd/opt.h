@@ -38,7 +38,7 @@ struct settings {
     size_t n_raw;
     struct opt_list words; // arguments that are not options
 
-    const char *model, *template, *system, *output, *ids, *cpu, *imatrix;
+    const char *model, *template, *system, *output, *ids, *encoder_ids, *cpu, *imatrix;
     const char *tools, *history;
     struct opt_list files, stops, tensor_types, template_args;
     struct opt_biases biases;

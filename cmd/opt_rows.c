@@ -55,6 +55,8 @@ const struct opt opt_rows[] = {
      opt_text, AT(history), 0, 0, "a file"},
     {"ids", 0, "N,N,...", OPT_INPUT, BIT(logits) | BIT(embed), false, "the token ids to evaluate",
      NULL, opt_text, AT(ids), 0, 0, "token ids"},
+    {"encoder-ids", 0, "N,N,...", OPT_INPUT, BIT(logits), false, "the ids that the encoder of a T5 model reads",
+     "--ids are the decoder's then; they begin with its start id.", opt_text, AT(encoder_ids), 0, 0, "token ids"},
     {"decode", 0, NULL, OPT_INPUT, BIT(tokenize), false, "standard input is ids: print their text",
      NULL, opt_flag, AT(decode), 0, 0, NULL},
 

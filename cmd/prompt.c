@@ -117,10 +117,13 @@ bool prompt_chat(const struct prompt *p, const struct chat_turn *turns, size_t n
     return ok;
 }
 
-bool prompt_text(const struct prompt *p, struct str text, struct ids *ids, struct err *e) {
+bool prompt_text(const struct prompt *p, struct str text, bool encoded, struct ids *ids, struct err *e) {
     struct tok_span all = {0, text.len};
-    struct tok_input in = {
-        .text = text.ptr, .len = text.len, .trusted = p->o->special ? &all : NULL, .n_trusted = p->o->special};
+    struct tok_input in = {.text = text.ptr,
+                           .len = text.len,
+                           .trusted = p->o->special ? &all : NULL,
+                           .n_trusted = p->o->special,
+                           .add_special = encoded};
     size_t from = ids->len;
     return tok_encode(p->tok, &in, ids, e) && finish(p, ids, from, e);
 }

@@ -28,5 +28,6 @@ void prompt_free(struct prompt *p);
 // the template did not write it.
 bool prompt_chat(const struct prompt *p, const struct chat_turn *turns, size_t n_turns, struct ids *ids, struct err *e);
 
-// The same for a text that is continued as it is.
-bool prompt_text(const struct prompt *p, struct str text, struct ids *ids, struct err *e);
+// The same for a text that is continued as it is, or that an encoder reads (`encoded`: with all special tokens that the
+// file wants around it).
+bool prompt_text(const struct prompt *p, struct str text, bool encoded, struct ids *ids, struct err *e);

@@ -16,7 +16,8 @@ struct run {
     const struct settings *o;
     struct talk talk;
     struct buf message, system;
-    bool chat; // a template makes the prompt
+    bool chat;    // a template makes the prompt
+    bool answers; // what comes is no continuation of the text
 };
 
 static bool usage(struct err *e) {
@@ -54,14 +55,16 @@ static bool make_prompt(struct run *r, struct err *e) {
     r->chat = !r->o->continues && t->prompt.template.len > 0;
     ERR_IF(!r->chat && r->o->system, e, ERR_INPUT, "--system: %s has no chat template (--template gives one)",
            t->path.ptr);
-    if (!r->chat && !r->o->continues && r->o->verbose)
+    r->answers = r->chat || (talk_has_encoder(t) && !r->o->continues);
+    if (!r->answers && !r->o->continues && r->o->verbose)
         cmd_note("%s: no chat template: the text is continued as it is", t->path.ptr);
     struct chat_turn turns[2];
     size_t n = 0;
     if (r->o->system)
         turns[n++] = (struct chat_turn){.role = "system", .text = {r->system.ptr, r->system.len}};
     turns[n++] = (struct chat_turn){.role = "user", .text = message};
-    ERR_FORWARD(r->chat ? prompt_chat(&t->prompt, turns, n, &t->ids, e) : prompt_text(&t->prompt, message, &t->ids, e));
+    ERR_FORWARD(r->chat ? prompt_chat(&t->prompt, turns, n, &t->ids, e)
+                        : prompt_text(&t->prompt, message, talk_has_encoder(t), &t->ids, e));
     t->n_prompt = t->ids.len;
     return true;
 }
@@ -91,7 +94,7 @@ static bool print_calls(struct run *r, struct err *e) {
 static bool answer(struct run *r, struct err *e) {
     if (r->o->n_tokens == 0)
         return true;
-    bool ok = talk_answer(&r->talk, r->chat, e);
+    bool ok = talk_encode(&r->talk, e) && talk_answer(&r->talk, r->answers, e);
     if (!r->o->tool_calls || (!ok && e->class != ERR_CONTEXT && e->class != ERR_INTERRUPT))
         return ok;
     struct err why;

@@ -116,6 +116,23 @@ bool talk_start(struct talk *t, size_t n_prompt, struct err *e) {
     return true;
 }
 
+bool talk_has_encoder(const struct talk *t) {
+    return model_shape(t->en->model)->decoder_start >= 0;
+}
+
+bool talk_encode(struct talk *t, struct err *e) {
+    const double began = load_seconds();
+    if (!talk_has_encoder(t))
+        return true;
+    ERR_FORWARD(session_encode(t->session, t->ids.ptr, t->ids.len, e));
+    if (t->o->verbose)
+        cmd_note("encoder: %zu tokens in %.3f s", t->ids.len, load_seconds() - began);
+    t->ids.len = 0;
+    ids_push(&t->ids, model_shape(t->en->model)->decoder_start);
+    t->n_prompt = t->ids.len;
+    return true;
+}
+
 // Evaluates what is new and chooses the next id.
 static bool next_id(struct talk *t, int32_t *id, struct err *e) {
     ERR_IF(t->ids.len > t->n_ctx, e, ERR_CONTEXT, "context: full at %u tokens, the answer is cut", t->n_ctx);

@@ -33,6 +33,11 @@ void talk_close(struct talk *t);
 // Everything that a token needs is taken here.
 bool talk_start(struct talk *t, size_t n_prompt, struct err *e);
 
+// Whether an encoder reads the prompt, so that the answer is a text of its own and no continuation.
+bool talk_has_encoder(const struct talk *t);
+// Where that is so: makes it read t->ids; what is answered to is then the decoder's start id alone.
+bool talk_encode(struct talk *t, struct err *e);
+
 // An answer to t->ids, whose first n_prompt are the prompt: what is generated is printed and appended to them. `chat`:
 // it ends in a newline, and thinking is told from it. An interruption (ERR_INTERRUPT) and a full context (ERR_CONTEXT)
 // leave what came before printed.

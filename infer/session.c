@@ -22,7 +22,8 @@ struct session {
     size_t activations_size, logits_size;
     int32_t *history; // [n_ctx]
     size_t n;
-    bool has_logits; // logits[0] belongs to position n - 1
+    uint32_t n_encoded; // ids that the encoder has read, where there is one besides a decoder
+    bool has_logits;    // logits[0] belongs to position n - 1
 };
 
 uint32_t session_ctx_for(const struct engine *en, enum kv_type kv, uint64_t bytes) {
@@ -102,11 +103,17 @@ static bool check_ids(const struct session *s, const int32_t *ids, size_t begin,
     return true;
 }
 
-// Where every token sees all others, they must fit one batch.
+static bool has_encoder(const struct session *s) {
+    return model_shape(s->en->model)->decoder_start >= 0;
+}
+
+// Where every token sees all others, they must fit one batch; a decoder needs what its encoder has read.
 static bool check_whole(const struct session *s, size_t n, struct err *e) {
     uint32_t most = model_needs(s->en->model)->max_rows;
     ERR_IF(!session_is_causal(s) && n > most, e, ERR_CONTEXT, "%zu ids: this model takes at most %u, all at once", n,
            most);
+    ERR_IF(has_encoder(s) && !s->n_encoded, e, ERR_INPUT,
+           "this model has an encoder, which must read a prompt first; that is for run, logits and embed");
     return true;
 }
 
@@ -124,16 +131,21 @@ static void go_back(struct session *s, size_t n) {
     s->has_logits = false;
 }
 
+static struct model_batch batch_of(const struct session *s, const int32_t *ids, uint32_t n) {
+    return (struct model_batch){.ids = ids,
+                                .rows = n,
+                                .pos = (uint32_t)s->n,
+                                .n_ctx = s->params.n_ctx,
+                                .n_encoded = s->n_encoded,
+                                .kv = s->kv.layers,
+                                .state = s->state.slots,
+                                .activations = s->activations};
+}
+
 // Evaluates n (at most a batch's) ids behind the history; *hidden is where their results lie until the next batch.
 static bool eval_batch(struct session *s, const int32_t *ids, uint32_t n, const float **hidden, struct err *e) {
     memcpy(s->history + s->n, ids, n * sizeof *ids);
-    const struct model_batch batch = {.ids = s->history + s->n,
-                                      .rows = n,
-                                      .pos = (uint32_t)s->n,
-                                      .n_ctx = s->params.n_ctx,
-                                      .kv = s->kv.layers,
-                                      .state = s->state.slots,
-                                      .activations = s->activations};
+    const struct model_batch batch = batch_of(s, s->history + s->n, n);
     s->has_logits = false;
     kv_grow(&s->kv, s->n + n);
     *hidden = model_forward(s->en->model, &s->tape, &batch);
@@ -143,6 +155,26 @@ static bool eval_batch(struct session *s, const int32_t *ids, uint32_t n, const 
     }
     s->n += n;
     return true;
+}
+
+// Makes the encoder read n ids; *hidden is what it gives, until the next evaluation.
+static bool encode(struct session *s, const int32_t *ids, size_t n, const float **hidden, struct err *e) {
+    const uint32_t fits = model_needs(s->en->model)->max_rows, most = fits < s->params.n_ctx ? fits : s->params.n_ctx;
+    ERR_IF(n > most, e, ERR_INPUT, "prompt: %zu ids, but the encoder takes at most %u, all at once", n, most);
+    ERR_FORWARD(check_ids(s, ids, 0, n, e));
+    go_back(s, 0);
+    s->n_encoded = 0; // until it is done
+    const struct model_batch batch = batch_of(s, ids, (uint32_t)n);
+    kv_grow(&s->kv, n);
+    *hidden = model_encode(s->en->model, &s->tape, &batch);
+    ERR_FORWARD(run(s, e));
+    s->n_encoded = (uint32_t)n;
+    return true;
+}
+
+bool session_encode(struct session *s, const int32_t *ids, size_t n, struct err *e) {
+    const float *hidden;
+    return encode(s, ids, n, &hidden, e);
 }
 
 static bool eval_head(struct session *s, const float *hidden, uint32_t rows, struct err *e) {
@@ -245,6 +277,9 @@ bool session_eval_all(struct session *s, const int32_t *ids, size_t n, size_t ch
 
 bool session_eval_hidden(struct session *s, const int32_t *ids, size_t n, session_sink *sink, void *user,
                          struct err *e) {
+    const float *hidden;
+    if (has_encoder(s))
+        return encode(s, ids, n, &hidden, e) && sink_hidden(s, hidden, (uint32_t)n, 0, sink, user, e);
     return eval_all(s, ids, n, 0, sink_hidden, sink, user, e);
 }
 

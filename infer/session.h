@@ -28,6 +28,10 @@ void session_close(struct session *s); // NULL is fine
 // More than n_ctx ids is ERR_CONTEXT and changes nothing; an interruption leaves a shorter valid history.
 bool session_sync(struct session *s, const int32_t *ids, size_t n, struct err *e);
 
+// Where an encoder reads the prompt (model_shape's decoder_start >= 0): makes it read ids[0..n), n >= 1. The history,
+// which is the decoder's then, becomes empty; without a prompt nothing can be evaluated behind it.
+bool session_encode(struct session *s, const int32_t *ids, size_t n, struct err *e);
+
 // float32[n_vocab] of the last position; valid until the next call with this session.
 const float *session_logits(const struct session *s);
 size_t session_n_vocab(const struct session *s);
@@ -42,7 +46,8 @@ typedef bool session_sink(void *user, size_t position, const float *logits, stru
 bool session_eval_all(struct session *s, const int32_t *ids, size_t n, size_t chunk, session_sink *sink, void *user,
                       struct err *e);
 
-// The same with the hidden states behind the last norm, float32[n_embd], in place of the logits.
+// The same with the hidden states behind the last norm, float32[n_embd], in place of the logits; those of the encoder
+// where one reads the prompt.
 bool session_eval_hidden(struct session *s, const int32_t *ids, size_t n, session_sink *sink, void *user,
                          struct err *e);
 // What the model makes of a pooled hidden state x, float32[n_embd] (models/model.h). *y is valid until the next call

@@ -169,6 +169,12 @@ ARCH(modern_bert, "modern-bert", LAYER_NORM, NEOX, .ffn = FFN_FUSED, .activation
      .window_kind = WINDOW_SYMMETRIC, .window_period = 3, .window_rope_base = 10000,
      .flags = ARCH_EMBED_NORM | ARCH_WINDOW_SECOND | ARCH_NON_CAUSAL, .keys = KEY_WINDOW, .adjust = adjust_modern_bert,
      .bind_layer = modern_bert_layer)
+ARCH(t5encoder, "t5encoder", .rope = USE_ROPE_NONE, .last_norm = "enc.output_norm",
+     .flags = ARCH_NO_BIASES | ARCH_NON_CAUSAL, .adjust = adjust_t5encoder, .bind_layer = t5_layer)
+
+// An encoder with a decoder.
+ARCH(t5, "t5", .rope = USE_ROPE_NONE, .last_norm = "dec.output_norm", .flags = ARCH_NO_BIASES, .adjust = adjust_t5,
+     .bind_layer = t5_layer, .remember = t5_remember)
 
 // Latent attention.
 ARCH(deepseek2, "deepseek2", .attention = &block_latent, .flags = ARCH_YARN_OWN_MUL, .yarn_unit = 10,
@@ -200,9 +206,9 @@ ARCH(nemotron_h_moe, "nemotron_h_moe", .rope = USE_ROPE_NONE, .norms = NORMS_ONE
      .bind_layer = one_layer)
 ARCH(plamo2, "plamo2", NEOX, .norms = NORMS_SANDWICH, .ffn = FFN_FUSED, .qkv = QKV_FUSED, .qk = QK_NORM,
      .recurrent = &block_plamo2)
-ARCH(lfm2, "lfm2", NEOX, .recurrent = &block_shortconv, .flags = ARCH_NORM_IS_EMBED_NORM, .qk = QK_NORM,
+ARCH(lfm2, "lfm2", NEOX, .recurrent = &block_shortconv, .last_norm = "token_embd_norm", .qk = QK_NORM,
      .moe = MOE_NORMALIZE, .keys = KEY_WINDOW)
-ARCH(lfm2moe, "lfm2moe", NEOX, .recurrent = &block_shortconv, .flags = ARCH_NORM_IS_EMBED_NORM, .qk = QK_NORM,
+ARCH(lfm2moe, "lfm2moe", NEOX, .recurrent = &block_shortconv, .last_norm = "token_embd_norm", .qk = QK_NORM,
      .moe = MOE_NORMALIZE, .keys = KEY_WINDOW | KEY_EXPERT_SCALE | KEY_EXPERT_GATING)
 ARCH(qwen3next, "qwen3next", NEOX, .norms = NORMS_PRE_POST, .gate = GATE_IN_QUERY, .recurrent = &block_delta,
      .recurrent_where = RECURRENT_3_OF_4, .qk = QK_NORM, .moe = MOE_NORMALIZE)

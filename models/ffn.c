@@ -7,7 +7,7 @@ static uint32_t inner_width(const struct model *m, const struct ffn_names *n, ui
     uint32_t up = bind_dim(m, n->up, layer, 1), down = bind_dim(m, n->down, layer, 0), said = m->shape.n_ff, best = 0;
     struct err ignored;
     bind_u32_at(m, "feed_forward_length", layer, false, &said, &ignored);
-    const uint32_t votes[] = {down, bind_dim(m, n->gate, layer, 1), up, m->arch->ffn == FFN_FUSED ? up / 2 : up, said};
+    const uint32_t votes[] = {down, bind_dim(m, n->gate, layer, 1), up, m->ffn == FFN_FUSED ? up / 2 : up, said};
     for (size_t i = 0, most = 0; i < ARRAY_LEN(votes); i++) {
         size_t count = 0;
         for (size_t j = 0; j < ARRAY_LEN(votes); j++)
@@ -22,7 +22,7 @@ static uint32_t inner_width(const struct model *m, const struct ffn_names *n, ui
 
 bool ffn_bind_named(struct model *m, const struct ffn_names *n, uint32_t layer, bool required, struct ffn *f,
                     struct err *e) {
-    const enum ffn_shape shape = m->arch->ffn;
+    const enum ffn_shape shape = m->ffn;
     const uint32_t n_embd = m->shape.n_embd, n_ff = inner_width(m, n, layer);
     const unsigned bias = m->arch->flags & ARCH_BIAS_FFN && required ? BIND_BIAS_MUST
                           : m->arch->flags & ARCH_NO_BIASES          ? 0

@@ -54,6 +54,11 @@ static void emit_embedding(struct emitter *em, float *x) {
     }
 }
 
+// An encoder that stands before a decoder has a pass of its own.
+static uint32_t first_layer(const struct model *m) {
+    return m->shape.decoder_start >= 0 ? m->n_encoder : 0;
+}
+
 // All layers, once for each loop; a loop's keys and values lie in slots of their own.
 static void emit_layers(struct emitter *em, float *x) {
     const struct model *m = em->m;
@@ -61,7 +66,7 @@ static void emit_layers(struct emitter *em, float *x) {
     struct model_batch batch = *whole;
     em->batch = &batch;
     for (uint32_t loop = 0; loop < m->n_loops; loop++) {
-        for (uint32_t i = 0; i < m->shape.n_layers; i++)
+        for (uint32_t i = first_layer(m); i < m->shape.n_layers; i++)
             emit_layer(em, i, x);
         if (m->norm_between_loops && loop + 1 < m->n_loops)
             emit_norm(em, &m->output_norm, x, 1, m->shape.n_embd, x);
@@ -92,6 +97,23 @@ float *model_forward(const struct model *m, struct tape *t, const struct model_b
     struct emitter em = {.m = m, .t = t, .batch = batch, .base = batch->activations};
     tape_clear(t, batch->rows);
     return emit_forward(&em);
+}
+
+static float *emit_encode(struct emitter *em) {
+    const struct model *m = em->m;
+    float *x = emit_rows(em, m->shape.n_embd), *h = emit_rows(em, m->shape.n_embd);
+    emit_embedding(em, x);
+    for (uint32_t i = 0; i < m->n_encoder; i++)
+        emit_layer(em, i, x);
+    emit_norm(em, &m->encoder_norm, x, 1, m->shape.n_embd, h);
+    m->arch->remember(em, h);
+    return h;
+}
+
+float *model_encode(const struct model *m, struct tape *t, const struct model_batch *batch) {
+    struct emitter em = {.m = m, .t = t, .batch = batch, .base = batch->activations};
+    tape_clear(t, batch->rows);
+    return emit_encode(&em);
 }
 
 void model_head(const struct model *m, struct tape *t, const float *hidden, uint32_t rows, float *logits) {
@@ -138,19 +160,23 @@ static void measure_tape(struct model *m, const struct tape *t) {
 // Pointers of a pass that is never run: an address that is not null, so that offsets from it are as good as any.
 #define NOWHERE ((float *)(uintptr_t)4096)
 
-// Writes a pass of the most rows onto a tape that grows until it fits.
-static bool write_sample(struct model *m, struct tape *t, struct emitter *em, struct err *e) {
+// Writes a pass of the most rows onto a tape that grows until it fits, and notes what it needs.
+static bool measure_pass(struct model *m, struct tape *t, struct emitter *em, float *(*emit)(struct emitter *em),
+                         struct err *e) {
     for (t->cap = 64 + 32 * (size_t)m->shape.n_slots;; t->cap *= 2) {
         free(t->ops);
         t->ops = calloc(t->cap, sizeof *t->ops);
         if (!t->ops)
             return err_memory(e, t->cap * sizeof *t->ops, "the tape");
-        em->used = em->most = 0;
+        em->used = 0;
         tape_clear(t, em->batch->rows);
-        emit_forward(em);
+        emit(em);
         if (!t->overflow)
-            return true;
+            break;
     }
+    m->needs.tape_cap = max_size(m->needs.tape_cap, t->n + 4); // more than what follows a pass takes
+    measure_tape(m, t);
+    return true;
 }
 
 static void measure_finish(struct model *m, struct tape *t, struct emitter *em) {
@@ -166,16 +192,17 @@ static void measure_finish(struct model *m, struct tape *t, struct emitter *em) 
 bool model_measure(struct model *m, struct err *e) {
     const struct kv_layer *kv = calloc(m->shape.n_slots, sizeof *kv);
     float **state = calloc(m->shape.n_slots, sizeof *state);
-    m->needs.max_rows = m->causal || m->shape.n_ctx < TAPE_MAX_ROWS ? TAPE_MAX_ROWS
-                        : m->shape.n_ctx < MAX_WHOLE                ? m->shape.n_ctx
-                                                                    : MAX_WHOLE;
+    const bool whole = !m->causal || m->shape.decoder_start >= 0;
+    m->needs.max_rows = !whole || m->shape.n_ctx < TAPE_MAX_ROWS ? TAPE_MAX_ROWS
+                        : m->shape.n_ctx < MAX_WHOLE             ? m->shape.n_ctx
+                                                                 : MAX_WHOLE;
     const struct model_batch batch = {.rows = m->needs.max_rows, .kv = kv, .state = state};
     struct tape t = {0};
     struct emitter em = {.m = m, .t = &t, .batch = &batch, .base = NOWHERE};
-    bool ok = kv && state ? write_sample(m, &t, &em, e) : err_memory(e, m->shape.n_slots * sizeof *kv, "the model");
+    bool ok = kv && state ? measure_pass(m, &t, &em, emit_forward, e)
+                          : err_memory(e, m->shape.n_slots * sizeof *kv, "the model");
+    ok = ok && (m->shape.decoder_start < 0 || measure_pass(m, &t, &em, emit_encode, e));
     if (ok) {
-        m->needs.tape_cap = t.n + 4; // more than what follows a pass takes
-        measure_tape(m, &t);
         model_head(m, &t, NOWHERE, TAPE_MAX_ROWS, NOWHERE);
         measure_tape(m, &t);
         measure_finish(m, &t, &em);

@@ -169,8 +169,10 @@ static bool read_numbers_of(struct model *m, struct err *e) {
     m->window = a->window;
     m->norm = a->norm;
     m->bare_qk_norm = a->qk & QK_NORM_BARE;
+    m->ffn = a->ffn;
     m->activation = a->activation;
     m->hidden_activation = ACTIVATION_TANH;
+    m->shape.decoder_start = -1;
     ERR_FORWARD(read_experts(m, e));
     if (a->adjust)
         ERR_FORWARD(a->adjust(m, e));
@@ -298,8 +300,9 @@ static bool bind_ends(struct model *m, struct err *e) {
     ERR_FORWARD(bind_type(m, e));
     ERR_FORWARD(bind_end_norm(m, flags & ARCH_BARE_EMBED_NORM ? NULL : "token_embd_norm", flags & ARCH_EMBED_NORM,
                               &m->embed_norm, e));
-    ERR_FORWARD(bind_end_norm(m, flags & ARCH_NORM_IS_EMBED_NORM ? "token_embd_norm" : "output_norm",
-                              m->arch->norms != NORMS_ADDED, &m->output_norm, e));
+    ERR_FORWARD(bind_end_norm(m, m->arch->last_norm ? m->arch->last_norm : "output_norm", m->arch->norms != NORMS_ADDED,
+                              &m->output_norm, e));
+    ERR_FORWARD(bind_end_norm(m, "enc.output_norm", s->decoder_start >= 0, &m->encoder_norm, e));
     if (!(flags & ARCH_TIED))
         ERR_FORWARD(bind_matrix(m, "output", 0, s->n_vocab, s->n_embd,
                                 (flags & ARCH_OWN_HEAD ? BIND_MUST : 0) | (flags & ARCH_BIAS_HEAD       ? BIND_BIAS_MUST

@@ -24,12 +24,14 @@ enum pooling {
 struct model_shape {
     const char *arch; // row name
     uint32_t n_layers, n_embd, n_heads, n_kv_heads, head_dim_k, head_dim_v, n_ff, n_vocab;
-    uint32_t n_ctx;       // that the model was trained for
-    uint32_t n_slots;     // of state: layers, times their passes where a model runs them more than once
-    uint32_t n_positions; // that have a learned vector: there are no others; 0: any number
-    uint32_t n_classes;   // scores of the classifier; 0: there is none
-    enum pooling pooling; // that the model was made for
-    bool causal;          // else every token sees all of the prompt, which must come whole
+    uint32_t n_ctx;        // that the model was trained for
+    uint32_t n_slots;      // of state: layers, times their passes where a model runs them more than once
+    uint32_t n_positions;  // that have a learned vector: there are no others; 0: any number
+    uint32_t n_classes;    // scores of the classifier; 0: there is none
+    enum pooling pooling;  // that the model was made for
+    bool causal;           // else every token sees all of the prompt, which must come whole
+    int32_t decoder_start; // an encoder reads the prompt, and the answer begins with this id; -1: there is no decoder
+                           // apart from what reads the prompt
 };
 
 // What a layer keeps of the past.
@@ -64,6 +66,7 @@ struct model_batch {
     uint32_t rows;             // 1..max_rows
     uint32_t pos;              // of the first
     uint32_t n_ctx;            // that the timeline may grow to
+    uint32_t n_encoded;        // tokens that the encoder has read, where there is one besides a decoder
     const struct kv_layer *kv; // [n_slots]; receives positions pos .. pos + rows - 1
     float *const *state;       // [n_slots] of model_state_size floats each
     float *activations;        // model_needs(m)->activations
@@ -72,6 +75,9 @@ struct model_batch {
 // Writes the forward pass of a batch up to the last norm onto the tape. Returns where its result will be:
 // float32[rows][n_embd] within the activations.
 float *model_forward(const struct model *m, struct tape *t, const struct model_batch *b);
+// Where an encoder reads the prompt, decoder_start >= 0: writes its pass onto the tape, with what the decoder's layers
+// keep of it. The batch is all of the prompt. Returns the encoder's result like model_forward.
+float *model_encode(const struct model *m, struct tape *t, const struct model_batch *b);
 // Writes the head onto the tape: logits[rows][n_vocab] of `rows` rows of that result.
 void model_head(const struct model *m, struct tape *t, const float *hidden, uint32_t rows, float *logits);
 

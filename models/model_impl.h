@@ -52,37 +52,36 @@ enum rope_layers {
 };
 
 enum arch_flags {
-    ARCH_BIAS_QKV = 1 << 0,            // these biases must be there; others may
-    ARCH_BIAS_O = 1 << 1,              //
-    ARCH_BIAS_FFN = 1 << 2,            //
-    ARCH_BIAS_NORM = 1 << 3,           //
-    ARCH_BIAS_HEAD = 1 << 4,           //
-    ARCH_NO_BIASES = 1 << 5,           // those of attention's output and the feed-forward are not used
-    ARCH_TIED = 1 << 6,                // the head is the embedding
-    ARCH_OWN_HEAD = 1 << 7,            // the head is never the embedding
-    ARCH_POSITIONS = 1 << 8,           // learned positions are added to the embedding
-    ARCH_EMBED_NORM = 1 << 9,          // the embedding is normed
-    ARCH_SCALE_EMBED = 1 << 10,        // embeddings are multiplied by sqrt(n_embd)
-    ARCH_DIVIDE_LOGITS = 1 << 11,      // logit_scale divides
-    ARCH_NON_CAUSAL = 1 << 12,         // every token sees all others
-    ARCH_SINKS = 1 << 13,              // attn_sinks must be there
-    ARCH_FULL_ROPE = 1 << 14,          // rope must turn the whole head
-    ARCH_SCALE_BY_DIM = 1 << 15,       // scores are divided by the head's size, not by its root
-    ARCH_ROPE_FREQS = 1 << 16,         // rope_freqs, rope_factors_long, rope_factors_short are used
-    ARCH_WINDOW_SECOND = 1 << 17,      // of a period the first layer sees all keys, else the last
-    ARCH_WINDOW_UNSCALED = 1 << 18,    // rope is not stretched in layers with a window
-    ARCH_LAYER_SKIP = 1 << 19,         // the embedding is added to every layer's output, times layer_output_scale
-    ARCH_YARN_OWN_MUL = 1 << 20,       // YaRN's multiplier is that of both of its parts
-    ARCH_BARE_EMBED_NORM = 1 << 21,    // the norm of the embedding has no weights
-    ARCH_NO_BIAS_QKV = 1 << 23,        // biases of queries, keys and values are not used
-    ARCH_SSM_NORMS = 1 << 24,          // norms within state-space blocks must be there
-    ARCH_CONV_BIAS = 1 << 25,          // their convolution must have a bias
-    ARCH_SAFE_GATE = 1 << 26,          // the decay of Kimi delta attention is bounded
-    ARCH_RESIDUAL_NORMED = 1 << 27,    // what a step adds to is its normed input, scaled
-    ARCH_EITHER_EPS = 1 << 28,         // the epsilon has one of two names
-    ARCH_NORM_IS_EMBED_NORM = 1 << 29, // the last norm is called token_embd_norm
-    ARCH_NO_BIAS_O = 1 << 30,          // the bias of attention's output is not used
-    ARCH_MAY_BIAS_HEAD = 1 << 22,      // the head's bias is used where there is one
+    ARCH_BIAS_QKV = 1 << 0,         // these biases must be there; others may
+    ARCH_BIAS_O = 1 << 1,           //
+    ARCH_BIAS_FFN = 1 << 2,         //
+    ARCH_BIAS_NORM = 1 << 3,        //
+    ARCH_BIAS_HEAD = 1 << 4,        //
+    ARCH_NO_BIASES = 1 << 5,        // those of attention's output and the feed-forward are not used
+    ARCH_TIED = 1 << 6,             // the head is the embedding
+    ARCH_OWN_HEAD = 1 << 7,         // the head is never the embedding
+    ARCH_POSITIONS = 1 << 8,        // learned positions are added to the embedding
+    ARCH_EMBED_NORM = 1 << 9,       // the embedding is normed
+    ARCH_SCALE_EMBED = 1 << 10,     // embeddings are multiplied by sqrt(n_embd)
+    ARCH_DIVIDE_LOGITS = 1 << 11,   // logit_scale divides
+    ARCH_NON_CAUSAL = 1 << 12,      // every token sees all others
+    ARCH_SINKS = 1 << 13,           // attn_sinks must be there
+    ARCH_FULL_ROPE = 1 << 14,       // rope must turn the whole head
+    ARCH_SCALE_BY_DIM = 1 << 15,    // scores are divided by the head's size, not by its root
+    ARCH_ROPE_FREQS = 1 << 16,      // rope_freqs, rope_factors_long, rope_factors_short are used
+    ARCH_WINDOW_SECOND = 1 << 17,   // of a period the first layer sees all keys, else the last
+    ARCH_WINDOW_UNSCALED = 1 << 18, // rope is not stretched in layers with a window
+    ARCH_LAYER_SKIP = 1 << 19,      // the embedding is added to every layer's output, times layer_output_scale
+    ARCH_YARN_OWN_MUL = 1 << 20,    // YaRN's multiplier is that of both of its parts
+    ARCH_BARE_EMBED_NORM = 1 << 21, // the norm of the embedding has no weights
+    ARCH_NO_BIAS_QKV = 1 << 23,     // biases of queries, keys and values are not used
+    ARCH_SSM_NORMS = 1 << 24,       // norms within state-space blocks must be there
+    ARCH_CONV_BIAS = 1 << 25,       // their convolution must have a bias
+    ARCH_SAFE_GATE = 1 << 26,       // the decay of Kimi delta attention is bounded
+    ARCH_RESIDUAL_NORMED = 1 << 27, // what a step adds to is its normed input, scaled
+    ARCH_EITHER_EPS = 1 << 28,      // the epsilon has one of two names
+    ARCH_NO_BIAS_O = 1 << 30,       // the bias of attention's output is not used
+    ARCH_MAY_BIAS_HEAD = 1 << 22,   // the head's bias is used where there is one
 };
 
 // Norms of queries and keys; where a row does not say, they are there when the file has them.
@@ -159,7 +158,8 @@ struct arch {
     unsigned flags, keys, qk, moe;
     enum fused_qkv qkv;
     enum attention_gate gate;
-    float post_eps; // of the norms behind blocks, where it is another
+    const char *last_norm; // its name, where it is not output_norm
+    float post_eps;        // of the norms behind blocks, where it is another
     uint32_t
         window_period; // every how-many-th layer sees all keys, unless the file says; 0: all layers have the window
     uint32_t window;   // unless the file says
@@ -179,6 +179,8 @@ struct arch {
     bool (*adjust)(struct model *m, struct err *e); // what no field can say; before tensors are bound
     bool (*bind_layer)(struct model *m, uint32_t layer, struct err *e); // NULL: layer_bind
     void (*emit_layers)(struct emitter *em, float *x);                  // NULL: one after the other
+    // Where an encoder stands before a decoder: writes down what the decoder keeps of what it gives, [rows][n_embd].
+    void (*remember)(struct emitter *em, const float *encoded);
 };
 
 // A norm's weights; w NULL with `there` is a norm without.
@@ -256,17 +258,19 @@ struct model {
         rope_window; // of layers that see all keys, the same in long contexts, and with a window
     struct weight embed, head, positions;
     const float *type; // [n_embd] of the first segment, added to the embedding; or NULL
-    struct norm embed_norm, output_norm;
+    struct norm embed_norm, output_norm, encoder_norm;
     struct weight dense[2];        // behind pooling, or empty
     struct weight hidden, classes; // of the classifier: classes(norm(activation(hidden x))), each may be empty
     struct norm hidden_norm;
+    enum ffn_shape ffn;
     enum activation activation, hidden_activation; // of feed-forwards; of the classifier
     enum pooling ranked;
     struct model_layer *layers;
-    uint32_t n_slots; // 0: a slot for each layer of each loop
-    void *special;    // of an architecture with a forward pass of its own
-    float yarn_scale; // what YaRN makes of queries and keys, for attention that scales scores by it
-    uint32_t n_loops; // times that the layers are run
+    uint32_t n_slots;   // 0: a slot for each layer of each loop
+    uint32_t n_encoder; // layers of an encoder, which come first
+    void *special;      // of an architecture with a forward pass of its own
+    float yarn_scale;   // what YaRN makes of queries and keys, for attention that scales scores by it
+    uint32_t n_loops;   // times that the layers are run
     bool norm_between_loops;
 };
 

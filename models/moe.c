@@ -46,8 +46,7 @@ static bool bind_stacks(struct model *m, uint32_t layer, struct experts *x, stru
         return true;
     }
     ERR_FORWARD(bind_matrices(m, "blk.%.ffn_up_exps", layer, n, n_ff, width, flags, &x->up, e));
-    return m->arch->ffn == FFN_PLAIN ||
-           bind_matrices(m, "blk.%.ffn_gate_exps", layer, n, n_ff, width, flags, &x->gate, e);
+    return m->ffn == FFN_PLAIN || bind_matrices(m, "blk.%.ffn_gate_exps", layer, n, n_ff, width, flags, &x->gate, e);
 }
 
 // What every token goes through beside its experts.

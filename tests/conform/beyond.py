@@ -41,9 +41,9 @@ def compare(model, run, values, variants):
 
 
 def variants_of(run):
-    """Chunks make no difference to causal models; an encoder takes its prompt whole."""
+    """Chunks make no difference to causal models, decoders with an encoder included; an encoder takes its prompt whole."""
     threads = [("-t", 1), ("-t", 3)]
-    if run["command"] == "logits" and "encoder-ids" not in run["args"]:
+    if run["command"] == "logits":
         return [("--chunk", 7), ("--chunk", 1)] + threads
     return threads
 
