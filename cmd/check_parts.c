@@ -68,7 +68,7 @@ bool check_shapes(struct check *c, struct err *e) {
         check_skip(c, "this program does not run the architecture %.*s", (int)min_size(arch.len, SHOWN), arch.ptr);
     } else if (!c->file->n_tensors) {
         check_skip(c, "the file has no tensors");
-    } else if (!model_open(&model, c->file, e)) {
+    } else if (!model_open(&model, c->file, NULL, e)) {
         if (e->class != ERR_INPUT)
             return false;
         check_found(c, "%s", without_path(c, e->text));

@@ -95,7 +95,7 @@ void help_screen(unsigned command, struct buf *out) {
     bool crowded = command == CMD_run || command == CMD_chat; // a screen has no room for all of their options
     usage_line(out, command);
     for (size_t i = 0; i < opt_n_rows; i++)
-        if (has(&opt_rows[i], command) && (opt_rows[i].on_screen || !crowded))
+        if (has(&opt_rows[i], command) && (opt_rows[i].on_screen || (!crowded && opt_rows[i].group != OPT_POSITIONS)))
             option_line(out, &opt_rows[i]);
     if (command == CMD_run)
         command_names(out);

@@ -15,8 +15,13 @@
 #include "cmd/signals.h"
 
 bool load_engine(const struct settings *o, const char *path, struct engine **out, struct err *e) {
+    struct rope_params rope = o->rope;
+    ERR_IF(rope.factor > 0 && o->rope_freq_scale > 0, e, ERR_USAGE, "--rope-freq-scale: contradicts --rope-scale");
+    if (o->rope_freq_scale > 0)
+        rope.factor = 1 / o->rope_freq_scale;
     signals_name_mapping(path);
-    struct engine_params p = {.path = path, .n_threads = (unsigned)o->n_threads, .cpu_level = o->cpu};
+    const struct engine_params p = {
+        .path = path, .n_threads = (unsigned)o->n_threads, .cpu_level = o->cpu, .rope = &rope};
     ERR_FORWARD(engine_open(out, &p, e));
     const char *warning = tok_warning((*out)->tok);
     if (warning)

@@ -6,7 +6,7 @@
 
 #include "cmd/cmd.h"
 
-static const struct settings defaults = {.n_tokens = -1, .think_budget = -1, .kv = KV_F16};
+static const struct settings defaults = {.n_tokens = -1, .think_budget = -1, .kv = KV_F16, .rope = {.ext_factor = -1}};
 
 // Edits (insert, delete, replace, swap of neighbours) between two short words; words of 31 bytes and more are far.
 static size_t edits(const char *a, size_t n, const char *b, size_t m) {

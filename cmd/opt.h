@@ -54,10 +54,12 @@ struct settings {
     enum kv_type kv;
     enum pooling pooling;        // --pooling
     struct sample_params sample; // with its bias list
+    struct rope_params rope;
+    float rope_freq_scale; // 0: not given
     struct opt_time now;
 };
 
-enum opt_group { OPT_MODEL, OPT_INPUT, OPT_OUTPUT, OPT_SAMPLING, OPT_MACHINE, OPT_OTHER, N_OPT_GROUPS };
+enum opt_group { OPT_MODEL, OPT_POSITIONS, OPT_INPUT, OPT_OUTPUT, OPT_SAMPLING, OPT_MACHINE, OPT_OTHER, N_OPT_GROUPS };
 
 // Checks a value and stores it in the row's field.
 struct opt;
@@ -102,7 +104,7 @@ void opt_spell(const struct opt *o, char out[32]);
 
 // Parsers of values (opt_values.c), for rows and tests.
 opt_parser opt_flag, opt_text, opt_int, opt_float, opt_seed, opt_append, opt_bias, opt_kv, opt_now, opt_think,
-    opt_tool_calls, opt_var, opt_pooling;
+    opt_tool_calls, opt_var, opt_pooling, opt_rope_scaling;
 
 // A comma- or space-separated list of ids (not negative), appended to *out.
 bool opt_ids(const char *text, size_t len, const char *what, struct ids *out, struct err *e);

@@ -13,8 +13,8 @@
 #define MOST 2147483647.0
 
 const char *const opt_group_names[N_OPT_GROUPS] = {
-    [OPT_MODEL] = "Model",       [OPT_INPUT] = "Input",     [OPT_OUTPUT] = "Output",
-    [OPT_SAMPLING] = "Sampling", [OPT_MACHINE] = "Machine", [OPT_OTHER] = "Other",
+    [OPT_MODEL] = "Model",       [OPT_POSITIONS] = "Positions", [OPT_INPUT] = "Input", [OPT_OUTPUT] = "Output",
+    [OPT_SAMPLING] = "Sampling", [OPT_MACHINE] = "Machine",     [OPT_OTHER] = "Other",
 };
 
 // clang-format off
@@ -36,6 +36,27 @@ const struct opt opt_rows[] = {
     {"tools", 0, "FILE", OPT_MODEL, TALKS, false, "tools that the model may call, as a JSON array",
      "Of descriptions as chat templates take them: [{\"type\": \"function\", \"function\": {\"name\": ..., "
      "\"description\": ..., \"parameters\": JSON schema}}].", opt_text, AT(tools), 0, 0, "a file"},
+    {"rope-scaling", 0, "HOW", OPT_POSITIONS, EVALUATES, false, "how positions are stretched for a longer context",
+     "none, linear, yarn, longrope or dynamic (also: ntk), in place of what the file says, as with all of these options; "
+     "dynamic stretches what goes beyond the original context, as far as the --context is larger.",
+     opt_rope_scaling, AT(rope.scaling), 0, 0, "none, linear, yarn, longrope or dynamic"},
+    {"rope-scale", 0, "N", OPT_POSITIONS, EVALUATES, false, "a context N times as long as the original one",
+     "Linear where neither the file nor --rope-scaling says how.", opt_float, AT(rope.factor), 0.001, 100000, NULL},
+    {"rope-freq-scale", 0, "F", OPT_POSITIONS, EVALUATES, false, "the same as --rope-scale 1/F",
+     NULL, opt_float, AT(rope_freq_scale), 0.00001, 1000, NULL},
+    {"rope-freq-base", 0, "F", OPT_POSITIONS, EVALUATES, false, "the base of the rotary frequencies",
+     NULL, opt_float, AT(rope.base), 1.001, 1e11, NULL},
+    {"yarn-orig-ctx", 0, "N", OPT_POSITIONS, EVALUATES, false, "the original context that is stretched (yarn, dynamic)",
+     "By default the file's, or else the context that the model was trained for.",
+     opt_int, AT(rope.original_ctx), 1, MOST, NULL},
+    {"yarn-ext-factor", 0, "F", OPT_POSITIONS, EVALUATES, false, "share of the fast waves that is kept (default 1; 0: none)",
+     NULL, opt_float, AT(rope.ext_factor), -1, 1000, NULL},
+    {"yarn-attn-factor", 0, "F", OPT_POSITIONS, EVALUATES, false, "a factor on sines and cosines (default 1)",
+     NULL, opt_float, AT(rope.attn_factor), 0.001, 1000, NULL},
+    {"yarn-beta-fast", 0, "F", OPT_POSITIONS, EVALUATES, false, "turns from which on a wave is fast (default 32)",
+     NULL, opt_float, AT(rope.beta_fast), 0.001, 100000, NULL},
+    {"yarn-beta-slow", 0, "F", OPT_POSITIONS, EVALUATES, false, "turns below which a wave is slow (default 1)",
+     NULL, opt_float, AT(rope.beta_slow), 0.001, 100000, NULL},
     {"special", 0, NULL, OPT_MODEL, BIT(run), false, "with --raw: read control tokens in the text as such",
      NULL, opt_flag, AT(special), 0, 0, NULL},
     {"special", 0, NULL, OPT_MODEL, BIT(tokenize), false, "add and read special tokens; with --decode: show them",

@@ -129,6 +129,15 @@ bool opt_pooling(const struct opt *o, const char *value, void *field, struct err
     return true;
 }
 
+bool opt_rope_scaling(const struct opt *o, const char *value, void *field, struct err *e) {
+    const char *name = strcmp(value, "ntk") == 0 ? rope_scaling_names[ROPE_SCALING_DYNAMIC] : value;
+    size_t i;
+    if (!choose(o, name, rope_scaling_names + 1, N_ROPE_SCALINGS - 1, &i, e))
+        return opt_bad(o, value, e);
+    *(enum rope_scaling *)field = (enum rope_scaling)(i + 1);
+    return true;
+}
+
 bool opt_think(const struct opt *o, const char *value, void *field, struct err *e) {
     static const char *const names[] = {
         [OPT_THINK_DROP] = "drop", [OPT_THINK_STDERR] = "stderr", [OPT_THINK_SHOW] = "show"};

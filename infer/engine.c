@@ -7,7 +7,7 @@
 static bool open_parts(struct engine *en, const struct engine_params *p, struct err *e) {
     const struct backend_params backend = {p->n_threads, p->cpu_level};
     ERR_FORWARD(gguf_open(&en->file, p->path, e));
-    ERR_FORWARD(model_open(&en->model, en->file, e));
+    ERR_FORWARD(model_open(&en->model, en->file, p->rope, e));
     ERR_FORWARD(tok_open(&en->tok, en->file, e));
     ERR_FORWARD(backend_open(&en->backend, &backend, e));
     return en->backend->ops->reserve(en->backend, &model_needs(en->model)->limits, e);

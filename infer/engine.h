@@ -10,9 +10,10 @@
 #include "text/tok.h"
 
 struct engine_params {
-    const char *path;      // the GGUF file
-    unsigned n_threads;    // 0: the machine's performance cores
-    const char *cpu_level; // caps the SIMD level; NULL: the best there is
+    const char *path;               // the GGUF file
+    unsigned n_threads;             // 0: the machine's performance cores
+    const char *cpu_level;          // caps the SIMD level; NULL: the best there is
+    const struct rope_params *rope; // that take the place of the file's; or NULL
 };
 
 struct engine {

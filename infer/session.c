@@ -21,6 +21,7 @@ struct session {
     float *activations, *logits; // logits: [LOGIT_ROWS][n_vocab], the first row is what session_logits shows
     size_t activations_size, logits_size;
     int32_t *history; // [n_ctx]
+    double *theta;    // rotary frequencies for n_ctx
     size_t n;
     uint32_t n_encoded; // ids that the encoder has read, where there is one besides a decoder
     bool has_logits;    // logits[0] belongs to position n - 1
@@ -50,6 +51,11 @@ static bool open_buffers(struct session *s, struct err *e) {
     s->history = calloc(s->params.n_ctx, sizeof *s->history);
     if (!s->activations || !s->logits || !s->history)
         return err_memory(e, s->activations_size + s->logits_size, "the activations");
+    const size_t n_theta = model_needs(m)->frequencies;
+    s->theta = arena_alloc(&s->arena, n_theta + 1, sizeof *s->theta);
+    if (!s->theta)
+        return err_memory(e, n_theta * sizeof *s->theta, "the session");
+    model_frequencies(m, s->params.n_ctx, s->theta);
     ERR_FORWARD(tape_open(&s->tape, &s->arena, model_needs(m)->tape_cap, e));
     s->tape.observe = s->params.observe;
     s->tape.observer = s->params.observer;
@@ -137,6 +143,7 @@ static struct model_batch batch_of(const struct session *s, const int32_t *ids, 
                                 .pos = (uint32_t)s->n,
                                 .n_ctx = s->params.n_ctx,
                                 .n_encoded = s->n_encoded,
+                                .theta = s->theta,
                                 .kv = s->kv.layers,
                                 .state = s->state.slots,
                                 .activations = s->activations};

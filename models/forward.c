@@ -30,9 +30,10 @@ const float *emit_normed(struct emitter *em, const struct norm *n, const float *
 }
 
 static float *emit_angles(struct emitter *em, const struct rope *r) {
+    const double *theta = r->dynamic > 0 ? em->batch->theta : r->theta;
     float *table = emit_rows(em, r->rot);
     if (r->rot)
-        tape_angles(em->t, (struct tape_angles){r->theta, table, r->rot / 2, em->batch->pos, r->scale});
+        tape_angles(em->t, (struct tape_angles){theta, table, r->rot / 2, em->batch->pos, r->scale});
     return table;
 }
 

@@ -340,16 +340,18 @@ static bool bind_all(struct model *m, struct err *e) {
     return model_measure(m, e);
 }
 
-bool model_open(struct model **out, const struct gguf *g, struct err *e) {
+bool model_open(struct model **out, const struct gguf *g, const struct rope_params *rope, struct err *e) {
     struct model *m = calloc(1, sizeof *m);
     *out = NULL;
     if (!m)
         return err_memory(e, sizeof *m, "the model");
     m->file = g;
+    m->rope_params = rope;
     if (!bind_all(m, e)) {
         model_close(m);
         return false;
     }
+    m->rope_params = NULL;
     *out = m;
     return true;
 }

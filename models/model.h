@@ -20,11 +20,32 @@ enum pooling {
     N_POOLINGS
 };
 
+// How rotary positions are stretched; the names are the file's, in ARCH.rope.scaling.type.
+enum rope_scaling {
+    ROPE_SCALING_UNSAID, // what the file says
+    ROPE_SCALING_NONE,
+    ROPE_SCALING_LINEAR,   // all positions are divided
+    ROPE_SCALING_YARN,     // those of slow waves are (Peng et al. 2023)
+    ROPE_SCALING_LONGROPE, // as linear, with divisors of the file for each wave
+    ROPE_SCALING_DYNAMIC,  // the base grows with the context, beyond the original one
+    N_ROPE_SCALINGS
+};
+extern const char *const rope_scaling_names[N_ROPE_SCALINGS]; // the first is NULL
+
+// Numbers that take the place of the file's; 0 (of ext_factor: less than 0) leaves the file's. A factor makes the
+// context as many times longer than the original one.
+struct rope_params {
+    enum rope_scaling scaling;
+    float base, factor;
+    float ext_factor, attn_factor, beta_fast, beta_slow; // of YaRN
+    int32_t original_ctx;
+};
+
 // What `info`, the engine and the sessions need to know.
 struct model_shape {
     const char *arch; // row name
     uint32_t n_layers, n_embd, n_heads, n_kv_heads, head_dim_k, head_dim_v, n_ff, n_vocab;
-    uint32_t n_ctx;        // that the model was trained for
+    uint32_t n_ctx;        // that the model was trained for, or is stretched to
     uint32_t n_slots;      // of state: layers, times their passes where a model runs them more than once
     uint32_t n_positions;  // that have a learned vector: there are no others; 0: any number
     uint32_t n_classes;    // scores of the classifier; 0: there is none
@@ -44,7 +65,8 @@ struct model_kv {
 
 // Binds a file. A missing or misshapen tensor, a missing key, an impossible number, an unknown architecture is
 // ERR_INPUT with its name.
-bool model_open(struct model **out, const struct gguf *g, struct err *e);
+// `rope` may be NULL.
+bool model_open(struct model **out, const struct gguf *g, const struct rope_params *rope, struct err *e);
 void model_close(struct model *m); // NULL is fine
 const struct model_shape *model_shape(const struct model *m);
 struct model_kv model_kv(const struct model *m, uint32_t slot); // slot < n_slots
@@ -56,9 +78,13 @@ struct model_needs {
     uint32_t max_rows;            // tokens of a batch
     size_t tape_cap;              // operations
     size_t activations;           // floats
+    size_t frequencies;           // of model_frequencies; 0: none depend on the context
     struct backend_limits limits; // what a backend must reserve
 };
 const struct model_needs *model_needs(const struct model *m);
+
+// Rotary frequencies of a timeline that may grow to n_ctx tokens, theta[model_needs(m)->frequencies].
+void model_frequencies(const struct model *m, uint32_t n_ctx, double *theta);
 
 // A batch of consecutive tokens of one timeline.
 struct model_batch {
@@ -67,6 +93,7 @@ struct model_batch {
     uint32_t pos;              // of the first
     uint32_t n_ctx;            // that the timeline may grow to
     uint32_t n_encoded;        // tokens that the encoder has read, where there is one besides a decoder
+    const double *theta;       // of model_frequencies for n_ctx
     const struct kv_layer *kv; // [n_slots]; receives positions pos .. pos + rows - 1
     float *const *state;       // [n_slots] of model_state_size floats each
     float *activations;        // model_needs(m)->activations

@@ -236,11 +236,16 @@ struct rope {
     uint32_t rot;
     uint32_t from_ctx; // used in contexts longer than this
     float scale;
+    double dynamic; // the base, where frequencies depend on the context; else 0
+    float factor;   // of that
+    uint32_t original_ctx;
+    const float *divisors; // [rot / 2] or NULL
 };
 
 struct model {
     const struct arch *arch;
     const struct gguf *file;
+    const struct rope_params *rope_params; // while the file is bound; or NULL
     struct arena arena;
     struct model_shape shape;
     struct model_needs needs;
@@ -272,6 +277,7 @@ struct model {
     float yarn_scale;   // what YaRN makes of queries and keys, for attention that scales scores by it
     uint32_t n_loops;   // times that the layers are run
     bool norm_between_loops;
+    bool hard_ctx; // no more than shape.n_ctx, however positions are stretched
 };
 
 // Of layers.
@@ -285,7 +291,7 @@ const struct block *layer_ffn(const struct model *m, uint32_t layer);
 bool layer_add(struct model *m, uint32_t layer, const char *in, const char *out, const struct block *block,
                struct err *e);
 
-// The rotary settings of the file (models/rope.c).
+// The rotary settings of the file and of m->rope_params (models/rope.c).
 bool rope_init(struct model *m, struct err *e);
 
 // Reading the file (models/bind.c): keys get the architecture's prefix, `%` in a tensor's name the layer.

@@ -234,6 +234,7 @@ bool adjust_minimax_m3(struct model *m, struct err *e) {
     const struct range_row rows[] = {{"attention.indexer.top_k", &best, 1, UINT32_MAX, true}};
     ERR_FORWARD(bind_ranges(m, 0, rows, 1, e));
     m->shape.n_ctx = best < m->shape.n_ctx ? best : m->shape.n_ctx;
+    m->hard_ctx = true;
     return true;
 }
 

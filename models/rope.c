@@ -1,25 +1,40 @@
 // SPDX-License-Identifier: MIT
 // Rotary position embeddings (Su et al. 2021): frequencies from the file, with linear scaling (Chen et al. 2023) and
-// YaRN (Peng et al. 2023), and tables of sines and cosines for a batch of positions.
+// YaRN (Peng et al. 2023), or a base that grows with the context (dynamic NTK); what was asked for comes before the
+// file.
 #include <math.h>
 #include <string.h>
 
 #include "base/num.h"
 #include "models/model_impl.h"
 
+const char *const rope_scaling_names[N_ROPE_SCALINGS] = {
+    [ROPE_SCALING_NONE] = "none",         [ROPE_SCALING_LINEAR] = "linear",   [ROPE_SCALING_YARN] = "yarn",
+    [ROPE_SCALING_LONGROPE] = "longrope", [ROPE_SCALING_DYNAMIC] = "dynamic",
+};
+
 struct scaling {
-    bool yarn;
+    enum rope_scaling type;
     float factor, attn_factor, ext_factor, beta_fast, beta_slow, log_mul;
     uint32_t original_ctx;
 };
 
-static bool read_scaling(const struct model *m, struct scaling *s, struct err *e) {
+static bool read_type(const struct model *m, enum rope_scaling *type, struct err *e) {
     char key[128];
-    struct str type = {"linear", 6};
-    *s = (struct scaling){.attn_factor = 1, .ext_factor = -1, .beta_fast = 32, .beta_slow = 1};
-    s->original_ctx = m->shape.n_ctx;
+    struct str name = {"linear", 6};
     bind_key(m, "rope.scaling.type", key);
-    ERR_FORWARD(gguf_get_str(m->file, key, false, &type, e));
+    ERR_FORWARD(gguf_get_str(m->file, key, false, &name, e));
+    for (int i = ROPE_SCALING_NONE; i < N_ROPE_SCALINGS; i++)
+        if (strlen(rope_scaling_names[i]) == name.len && memcmp(rope_scaling_names[i], name.ptr, name.len) == 0) {
+            *type = (enum rope_scaling)i;
+            return true;
+        }
+    return err_set(e, ERR_INPUT, "%s: key %s: %.*s, expected none, linear, yarn, longrope or dynamic", m->file->path,
+                   key, (int)min_size(name.len, 40), name.ptr);
+}
+
+static bool read_file(const struct model *m, struct scaling *s, struct err *e) {
+    ERR_FORWARD(read_type(m, &s->type, e));
     ERR_FORWARD(bind_f32(m, "rope.scale_linear", false, &s->factor, e));
     ERR_FORWARD(bind_f32(m, "rope.scaling.factor", false, &s->factor, e));
     ERR_FORWARD(bind_u32(m, "rope.scaling.original_context_length", false, &s->original_ctx, e));
@@ -30,15 +45,33 @@ static bool read_scaling(const struct model *m, struct scaling *s, struct err *e
     if (m->arch->yarn_unit > 0)
         ERR_FORWARD(bind_f32(m, "rope.scaling.yarn_log_multiplier", false, &s->log_mul, e));
     s->log_mul *= m->arch->yarn_unit;
-    s->yarn = type.len == 4 && memcmp(type.ptr, "yarn", 4) == 0;
-    bool none = type.len == 4 && memcmp(type.ptr, "none", 4) == 0,
-         linear = type.len == 6 && memcmp(type.ptr, "linear", 6) == 0,
-         longrope = type.len == 8 && memcmp(type.ptr, "longrope", 8) == 0;
-    ERR_IF(!s->yarn && !none && !linear && !longrope, e, ERR_INPUT,
-           "%s: key %s: %.*s, expected none, linear, yarn or longrope", m->file->path, key, (int)min_size(type.len, 40),
-           type.ptr);
-    if (none || s->factor == 0)
+    return true;
+}
+
+// What was asked for comes before what the file says.
+static void override(const struct rope_params *p, struct scaling *s) {
+    const struct {
+        float asked, *value;
+    } rows[] = {{p->factor, &s->factor},
+                {p->attn_factor, &s->attn_factor},
+                {p->beta_fast, &s->beta_fast},
+                {p->beta_slow, &s->beta_slow}};
+    s->type = p->scaling ? p->scaling : s->type;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        *rows[i].value = rows[i].asked > 0 ? rows[i].asked : *rows[i].value;
+    s->ext_factor = p->ext_factor >= 0 ? p->ext_factor : s->ext_factor;
+    s->original_ctx = p->original_ctx > 0 ? (uint32_t)p->original_ctx : s->original_ctx;
+}
+
+static bool read_scaling(const struct model *m, struct scaling *s, struct err *e) {
+    *s = (struct scaling){.attn_factor = 1, .ext_factor = -1, .beta_fast = 32, .beta_slow = 1};
+    s->original_ctx = m->shape.n_ctx;
+    ERR_FORWARD(read_file(m, s, e));
+    if (m->rope_params)
+        override(m->rope_params, s);
+    if (s->type == ROPE_SCALING_NONE || s->factor == 0)
         s->factor = 1;
+    s->original_ctx = s->original_ctx ? s->original_ctx : m->shape.n_ctx;
     ERR_IF(!(s->factor > 0 && s->factor < 1e6f), e, ERR_INPUT,
            "%s: key %s.rope.scaling.factor: %g, expected a positive "
            "number",
@@ -88,9 +121,9 @@ static bool init_one(struct model *m, struct rope *r, double base, const struct 
     r->scale = s->attn_factor;
     for (uint32_t i = 0; i < r->rot / 2; i++)
         r->theta[i] = num_pow(base, -2.0 * i / r->rot) / (divisors ? (double)divisors[i] : 1.0);
-    if (s->yarn)
+    if (s->type == ROPE_SCALING_YARN)
         apply_yarn(m, s, base, r);
-    else
+    else if (s->type != ROPE_SCALING_DYNAMIC)
         for (uint32_t i = 0; i < r->rot / 2; i++)
             r->theta[i] /= (double)s->factor;
     return true;
@@ -100,6 +133,8 @@ static bool read_base(const struct model *m, const char *key, float *base, struc
     float v = 0;
     ERR_FORWARD(bind_f32(m, key, false, &v, e));
     *base = v != 0 ? v : *base;
+    if (m->rope_params && m->rope_params->base > 0 && strcmp(key, "rope.freq_base") == 0)
+        *base = m->rope_params->base;
     ERR_IF(!(*base > 1 && *base < 1e12f), e, ERR_INPUT, "%s: key %s.%s: %g, expected more than 1", m->file->path,
            m->arch->name, key, (double)*base);
     return true;
@@ -135,14 +170,43 @@ static bool bind_divisors(struct model *m, const float **plain, const float **st
 // What scores are scaled by, squared, where attention does so itself (DeepSeek-V2).
 static float scale_of_scores(const struct model *m, const struct scaling *s) {
     double own = yarn_scale((double)s->factor, (double)s->log_mul);
-    if (s->yarn)
+    if (s->type == ROPE_SCALING_YARN)
         return m->rope.scale * (float)(s->log_mul != 0 ? own : 1);
     return s->attn_factor * (float)(yarn_scale((double)s->factor, 1) * own);
 }
 
+// Frequencies of layers that see all keys are made when the context is known.
+static void make_dynamic(struct model *m, double base, const struct scaling *s, const float *divisors) {
+    if (s->type != ROPE_SCALING_DYNAMIC || s->factor <= 1 || m->rope.rot <= 2)
+        return;
+    m->rope.dynamic = base;
+    m->rope.factor = s->factor;
+    m->rope.original_ctx = s->original_ctx;
+    m->rope.divisors = divisors;
+    m->needs.frequencies = m->rope.rot / 2;
+}
+
+void model_frequencies(const struct model *m, uint32_t n_ctx, double *theta) {
+    const struct rope *r = &m->rope;
+    if (!m->needs.frequencies)
+        return;
+    double factor = (double)r->factor, longer = factor * n_ctx / r->original_ctx - (factor - 1);
+    double base = n_ctx <= r->original_ctx ? r->dynamic : r->dynamic * num_pow(longer, r->rot / (double)(r->rot - 2));
+    for (uint32_t i = 0; i < r->rot / 2; i++)
+        theta[i] = num_pow(base, -2.0 * i / r->rot) / (r->divisors ? (double)r->divisors[i] : 1.0);
+}
+
+// A factor that was asked for makes room for as many more positions.
+static void stretch_context(struct model *m, const struct scaling *s) {
+    double n = (double)s->factor * s->original_ctx;
+    if (m->rope_params && m->rope_params->factor > 0 && s->type != ROPE_SCALING_NONE && !m->hard_ctx &&
+        n > m->shape.n_ctx)
+        m->shape.n_ctx = n < MAX_CTX ? (uint32_t)n : MAX_CTX;
+}
+
 bool rope_init(struct model *m, struct err *e) {
     const bool windows = m->arch->keys & (KEY_WINDOW | KEY_WINDOW_MUST);
-    struct scaling scaling, none = {.factor = 1, .attn_factor = 1};
+    struct scaling scaling, none = {.type = ROPE_SCALING_NONE, .factor = 1, .attn_factor = 1};
     const float *divisors, *stretched;
     float base = 10000;
     m->yarn_scale = 1;
@@ -155,6 +219,8 @@ bool rope_init(struct model *m, struct err *e) {
     m->rope.rot = m->rope_long.rot = m->rot & ~1u;
     m->rope_long.from_ctx = stretched ? scaling.original_ctx : UINT32_MAX;
     ERR_FORWARD(init_one(m, &m->rope, base, &scaling, divisors, e));
+    make_dynamic(m, base, &scaling, divisors);
+    stretch_context(m, &scaling);
     if (m->arch->yarn_unit > 0)
         m->yarn_scale = scale_of_scores(m, &scaling);
     if (stretched)
