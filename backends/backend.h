@@ -19,6 +19,7 @@ struct backend_limits {
     uint32_t max_cols;        // of any weight
     uint32_t max_head_dim;    // of keys and values
     size_t max_input[N_ACTS]; // bytes of all activation records of a product, by kind
+    bool larger_than_memory;  // the weights are: what is about to be read of them should be asked for
 };
 
 struct backend_ops {

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "cmd/arch_keys.h"
+#include "cmd/info_machine.h"
 #include "cmd/info_supported.h"
 #include "cmd/locate.h"
 #include "cmd/out.h"
@@ -26,6 +27,7 @@ struct facts {
     uint64_t parameters, weights; // elements and bytes of all tensors
     uint64_t context, layers, embedding, heads, kv_heads, feed_forward;
     uint64_t kv_per_token; // bytes with an F16 cache; 0: unknown
+    struct info_machine machine;
     size_t n_formats;
     const struct quant_format *formats;
     uint64_t *of_format; // [n_formats]: tensors of each
@@ -78,6 +80,7 @@ static bool gather(struct facts *f, struct arena *arena, struct err *e) {
     f->kv_heads = arch_number(g, "attention.head_count_kv", f->heads);
     f->feed_forward = arch_number(g, "feed_forward_length", 0);
     f->kv_per_token = kv_bytes(f);
+    f->machine = info_machine(g);
     f->form = form_suggest(f->tok);
     f->formats = quant_all(&f->n_formats);
     return count_tensors(f, arena_alloc(arena, f->n_formats, sizeof *f->of_format), e);
@@ -113,6 +116,20 @@ static void text_memory(const struct facts *f, struct buf *out) {
     if (f->kv_per_token && f->context)
         buf_printf(out, ", %.1f MB for all of it", (double)f->kv_per_token * (double)f->context * 1e-6);
     buf_char(out, '\n');
+}
+
+// What will happen here before it does.
+static void text_machine(const struct facts *f, struct buf *out) {
+    const struct info_machine *m = &f->machine;
+    if (m->experts)
+        buf_printf(out, "%-13s %llu of %llu for each token\n", "experts", (unsigned long long)m->used,
+                   (unsigned long long)m->experts);
+    buf_printf(out, "%-13s %.1f MB of weights\n", "a token reads", (double)m->read * 1e-6);
+    buf_printf(out, "%-13s %.1f MB free", "this machine", (double)m->free * 1e-6);
+    if (m->context)
+        buf_printf(out, ", %.1f MB needed with a context of %llu", (double)(f->weights + m->context) * 1e-6,
+                   (unsigned long long)m->n_ctx);
+    buf_printf(out, "%s\n", m->fits ? "" : ": weights will be read from the file as they are used, slowly");
 }
 
 static void text_vocabulary(const struct facts *f, struct buf *out) {
@@ -154,6 +171,7 @@ static void format_text(const struct facts *f, struct buf *out) {
     text_vocabulary(f, out);
     text_template(f, out);
     text_memory(f, out);
+    text_machine(f, out);
     if (f->o->tensors)
         text_tensors(f, out);
 }
@@ -233,6 +251,22 @@ static void json_numbers(const struct facts *f, struct json_writer *w) {
     }
 }
 
+static void json_machine(const struct facts *f, struct json_writer *w) {
+    const struct info_machine *m = &f->machine;
+    const struct {
+        const char *key;
+        uint64_t n;
+    } rows[] = {{"experts", m->experts},           {"experts_used", m->used},
+                {"read_bytes_per_token", m->read}, {"needed_bytes", m->context ? f->weights + m->context : 0},
+                {"needed_context", m->n_ctx},      {"free_bytes", m->free}};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        json_key(w, rows[i].key);
+        json_uint(w, rows[i].n);
+    }
+    json_key(w, "fits_memory");
+    json_bool(w, m->fits);
+}
+
 static void format_json(const struct facts *f, struct buf *out) {
     struct json_writer w = {.out = out};
     json_begin(&w, '{');
@@ -245,6 +279,7 @@ static void format_json(const struct facts *f, struct buf *out) {
     json_key(&w, "supported");
     json_bool(&w, f->supported);
     json_numbers(f, &w);
+    json_machine(f, &w);
     json_formats(f, &w);
     json_tokenizer(f, &w);
     json_key(&w, "chat_template");

@@ -20,8 +20,11 @@ bool load_engine(const struct settings *o, const char *path, struct engine **out
     if (o->rope_freq_scale > 0)
         rope.factor = 1 / o->rope_freq_scale;
     signals_name_mapping(path);
-    const struct engine_params p = {
-        .path = path, .n_threads = (unsigned)o->n_threads, .cpu_level = o->cpu, .rope = &rope};
+    const struct engine_params p = {.path = path,
+                                    .n_threads = (unsigned)o->n_threads,
+                                    .cpu_level = o->cpu,
+                                    .rope = &rope,
+                                    .memory = load_free_memory()};
     ERR_FORWARD(engine_open(out, &p, e));
     const char *warning = tok_warning((*out)->tok);
     if (warning)

@@ -10,7 +10,9 @@ static bool open_parts(struct engine *en, const struct engine_params *p, struct 
     ERR_FORWARD(model_open(&en->model, en->file, p->rope, e));
     ERR_FORWARD(tok_open(&en->tok, en->file, e));
     ERR_FORWARD(backend_open(&en->backend, &backend, e));
-    return en->backend->ops->reserve(en->backend, &model_needs(en->model)->limits, e);
+    struct backend_limits limits = model_needs(en->model)->limits;
+    limits.larger_than_memory = p->memory && en->file->size > p->memory;
+    return en->backend->ops->reserve(en->backend, &limits, e);
 }
 
 bool engine_open(struct engine **out, const struct engine_params *p, struct err *e) {

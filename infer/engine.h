@@ -13,6 +13,7 @@ struct engine_params {
     const char *path;               // the GGUF file
     unsigned n_threads;             // 0: the machine's performance cores
     const char *cpu_level;          // caps the SIMD level; NULL: the best there is
+    uint64_t memory;                // that is free: a larger model's experts are asked for ahead; 0: unknown
     const struct rope_params *rope; // that take the place of the file's; or NULL
 };
 

@@ -31,14 +31,14 @@ struct t5_attention {
 // What each of the models is and needs; the first ones share the embedding with the head, and scale for that.
 static bool adjust(struct model *m, uint32_t n_decoder, struct err *e) {
     struct t5 *t = m->special = bind_alloc(m, sizeof *t, e);
+    if (!t)
+        return false;
     const struct range_row rows[] = {
         {"attention.relative_buckets_count", &t->n_buckets, 4, 2 * MAX_DISTANCE - 2, true},
         {"attention.head_count", &m->shape.n_heads, 1, MAX_HEADS, true},
         {"attention.key_length", &m->shape.head_dim_k, 1, MAX_HEAD_DIM, true},
         {"attention.value_length", &m->shape.head_dim_v, 1, MAX_HEAD_DIM, true},
     };
-    if (!t)
-        return false;
     ERR_FORWARD(bind_ranges(m, 0, rows, ARRAY_LEN(rows), e));
     bool gated = false;
     for (uint32_t i = 0; i < m->shape.n_layers; i++)

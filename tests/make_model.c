@@ -3,10 +3,10 @@
 //   chain    a llama whose next token depends on the last one only: see `answer` and `next_of`. Attention and
 //            feed-forward are computed and multiplied by zero, so long prompts take their time.
 //   random   a llama with random weights: what it says means nothing, but every weight counts.
-// arch=NAME writes another architecture's name; window=N makes it a gemma3 whose first layer sees N keys; context=N;
-// template=0, vocab=0, tensors=0 leave those out; thinks=1: the chain thinks first; sampling=T writes
-// general.sampling.temp; parts=N splits it: FILE-00001-of-0000N.gguf and so on. The vocabulary is byte-level BPE: 256
-// bytes, a few merges, control tokens.
+// experts=N: each feed-forward is N experts of which a token sees two. arch=NAME writes another architecture's name;
+// window=N makes it a gemma3 whose first layer sees N keys; context=N; template=0, vocab=0, tensors=0 leave those out;
+// thinks=1: the chain thinks first; sampling=T writes general.sampling.temp; parts=N splits it:
+// FILE-00001-of-0000N.gguf and so on. The vocabulary is byte-level BPE: 256 bytes, a few merges, control tokens.
 #include "base/base.h"
 
 #include <stdio.h>
@@ -16,7 +16,16 @@
 #include "base/utf8.h"
 #include "tests/gguf_write.h"
 
-enum { EMBED = 288, FF = 64, HEADS = 4, KV_HEADS = 2, HEAD_DIM = EMBED / HEADS, LAYERS = 2, BYTES = 256 };
+enum {
+    MAX_EXPERTS = 16,
+    EMBED = 288,
+    FF = 64,
+    HEADS = 4,
+    KV_HEADS = 2,
+    HEAD_DIM = EMBED / HEADS,
+    LAYERS = 2,
+    BYTES = 256
+};
 
 static const char *const merges[] = {"l o", "lo w", "c d", "e f"};
 static const char *const controls[] = {"<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>"};
@@ -27,7 +36,7 @@ static const char answer[] = "OK: \xC3\xA9~!";
 
 struct options {
     const char *arch;
-    uint32_t context, window;
+    uint32_t context, window, experts;
     bool template, vocab, tensors;
     bool thinks;    // an answer begins with <think>12</think>
     float sampling; // negative: no key
@@ -100,6 +109,10 @@ static void write_keys(struct gguf_writer *w, const struct options *o) {
     gguf_write_u32(w, key, o->context);
     snprintf(key, sizeof key, "%s.attention.layer_norm_rms_epsilon", o->arch);
     gguf_write_f32(w, key, 1e-5f);
+    if (o->experts) {
+        gguf_write_u32(w, "llama.expert_count", o->experts);
+        gguf_write_u32(w, "llama.expert_used_count", 2);
+    }
     if (o->window) {
         gguf_write_u32(w, "gemma3.attention.sliding_window", o->window);
         gguf_write_u32(w, "gemma3.attention.sliding_window_pattern", 2);
@@ -162,8 +175,25 @@ static void write_norm(struct gguf_writer *w, const char *name, uint64_t len, co
     gguf_write_tensor(w, name, 0, 1, &len, ones, (size_t)len * sizeof *ones);
 }
 
-static void write_layer(struct gguf_writer *w, unsigned layer, bool chain, bool window, float *data, const float *ones,
-                        uint32_t *state) {
+static void write_experts(struct gguf_writer *w, unsigned layer, uint32_t n, float *data, uint32_t *state) {
+    static const struct {
+        const char *name;
+        uint64_t cols, rows;
+    } matrices[] = {{"gate", EMBED, FF}, {"up", EMBED, FF}, {"down", FF, EMBED}};
+    char name[64];
+    snprintf(name, sizeof name, "blk.%u.ffn_gate_inp.weight", layer);
+    fill(data, (size_t)n * EMBED, 0.3f, state);
+    write_matrix(w, name, EMBED, n, data);
+    for (size_t i = 0; i < ARRAY_LEN(matrices); i++) {
+        const uint64_t dims[] = {matrices[i].cols, matrices[i].rows, n};
+        fill(data, (size_t)n * EMBED * FF, 0.3f, state);
+        snprintf(name, sizeof name, "blk.%u.ffn_%s_exps.weight", layer, matrices[i].name);
+        gguf_write_tensor(w, name, 0, 3, dims, data, (size_t)n * EMBED * FF * sizeof *data);
+    }
+}
+
+static void write_layer(struct gguf_writer *w, unsigned layer, bool chain, const struct options *o, float *data,
+                        const float *ones, uint32_t *state) {
     static const struct {
         const char *name;
         uint64_t cols, rows;
@@ -176,25 +206,28 @@ static void write_layer(struct gguf_writer *w, unsigned layer, bool chain, bool 
                     {"ffn_up", EMBED, FF, false},
                     {"ffn_down", FF, EMBED, true}};
     char name[64];
-    for (size_t i = 0; i < ARRAY_LEN(matrices); i++) {
+    for (size_t i = 0; i < (o->experts ? 4 : ARRAY_LEN(matrices)); i++) { // four are attention's
         fill(data, (size_t)(matrices[i].cols * matrices[i].rows), chain && matrices[i].adds ? 0 : 0.3f, state);
         snprintf(name, sizeof name, "blk.%u.%s.weight", layer, matrices[i].name);
         write_matrix(w, name, matrices[i].cols, matrices[i].rows, data);
     }
+    if (o->experts)
+        write_experts(w, layer, o->experts, data, state);
     static const struct {
         const char *name;
         uint64_t len;
     } norms[] = {{"attn_norm", EMBED},           {"ffn_norm", EMBED},
                  {"attn_q_norm", HEAD_DIM},      {"attn_k_norm", HEAD_DIM},
                  {"post_attention_norm", EMBED}, {"post_ffw_norm", EMBED}};
-    for (size_t i = 0; i < (window ? ARRAY_LEN(norms) : 2); i++) { // the first two are every model's
+    for (size_t i = 0; i < (o->window ? ARRAY_LEN(norms) : 2); i++) { // the first two are every model's
         snprintf(name, sizeof name, "blk.%u.%s.weight", layer, norms[i].name);
         write_norm(w, name, norms[i].len, ones);
     }
 }
 
-static void write_tensors(struct gguf_writer *w, bool chain, bool window, size_t n_vocab) {
-    static float embed[N_VOCAB * EMBED], head[N_VOCAB * EMBED], layer[EMBED * EMBED], ones[EMBED];
+static void write_tensors(struct gguf_writer *w, bool chain, const struct options *o) {
+    static float embed[N_VOCAB * EMBED], head[N_VOCAB * EMBED], layer[MAX_EXPERTS * EMBED * FF], ones[EMBED];
+    const size_t n_vocab = vocab_size(o);
     uint32_t state = 12345;
     fill(embed, n_vocab * EMBED, 2, &state);
     fill(head, n_vocab * EMBED, 0.5f, &state);
@@ -204,7 +237,7 @@ static void write_tensors(struct gguf_writer *w, bool chain, bool window, size_t
         fill_chain(embed, head, n_vocab == N_VOCAB);
     write_matrix(w, "token_embd.weight", EMBED, n_vocab, embed);
     for (unsigned i = 0; i < LAYERS; i++)
-        write_layer(w, i, chain, window, layer, ones, &state);
+        write_layer(w, i, chain, o, layer, ones, &state);
     write_norm(w, "output_norm.weight", EMBED, ones);
     write_matrix(w, "output.weight", EMBED, n_vocab, head);
 }
@@ -221,6 +254,8 @@ static bool read_options(struct options *o, char **argv) {
             o->context = (uint32_t)strtoul(value, NULL, 10);
         else if (strncmp(*argv, "window=", n) == 0)
             o->window = (uint32_t)strtoul(value, NULL, 10), o->arch = "gemma3";
+        else if (strncmp(*argv, "experts=", n) == 0 && strtoul(value, NULL, 10) <= MAX_EXPERTS)
+            o->experts = (uint32_t)strtoul(value, NULL, 10);
         else if (strncmp(*argv, "parts=", n) == 0)
             o->parts = (unsigned)strtoul(value, NULL, 10);
         else if (strncmp(*argv, "sampling=", n) == 0)
@@ -271,7 +306,7 @@ int main(int argc, char **argv) {
     struct buf bytes = {0};
     write_keys(&w, &o);
     if (o.tensors)
-        write_tensors(&w, strcmp(argv[1], "chain") == 0, o.window > 0, vocab_size(&o));
+        write_tensors(&w, strcmp(argv[1], "chain") == 0, &o);
     bool ok =
         gguf_write_end(&w, &bytes) && (o.parts ? write_parts(argv[2], o.parts, &bytes) : write_bytes(argv[2], &bytes));
     buf_free(&bytes);

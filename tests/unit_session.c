@@ -103,6 +103,36 @@ static bool open_model(struct fixture *f, const char *path, struct err *e) {
     return f->want || err_memory(e, N_IDS, "logits");
 }
 
+static bool last_logits(const struct engine_params *p, float *out, size_t n, struct err *e) {
+    static const int32_t ids[] = {5, 80, 200, 3, 44, 119};
+    const struct session_params params = {.n_ctx = 64};
+    struct engine *en = NULL;
+    struct session *s = NULL;
+    bool ok = engine_open(&en, p, e) && session_open(&s, en, &params, e) && session_sync(s, ids, ARRAY_LEN(ids), e);
+    if (ok)
+        memcpy(out, session_logits(s), n * sizeof *out);
+    session_close(s);
+    engine_close(en);
+    return ok;
+}
+
+// A model larger than the memory asks for its experts ahead; what it computes is the same.
+static void check_ahead(const char *build) {
+    enum { N = 256 };
+    float plain[N], ahead[N] = {0};
+    char path[512], command[1200];
+    struct err e;
+    test_case("session: experts that are asked for ahead");
+    snprintf(path, sizeof path, "%s/tests/experts.gguf", build);
+    snprintf(command, sizeof command, "'%s/tests/make_model' random '%s' experts=8", build, path);
+    const struct engine_params here = {.path = path, .n_threads = 2};
+    const struct engine_params small = {.path = path, .n_threads = 2, .memory = 1};
+    CHECK(system(command) == 0);
+    CHECK_CALL(last_logits(&here, plain, N, &e) && last_logits(&small, ahead, N, &e), &e);
+    CHECK(memcmp(plain, ahead, sizeof plain) == 0);
+    remove(path);
+}
+
 void unit_session(void) {
     static struct fixture f;
     char path[512], command[1200];
@@ -118,4 +148,5 @@ void unit_session(void) {
     engine_close(f.en);
     free(f.want);
     remove(path);
+    check_ahead(build);
 }

@@ -21,7 +21,7 @@ struct cpu_backend {
     struct arena arena;
     struct cpu_scratch *scratch; // [threads]
     char *records[N_ACTS];       // activation records of the matrix input at hand
-    struct backend_limits limits;
+    bool asks_ahead;             // for experts, as weights do not fit the memory
 };
 
 // A run of a tape, shared by the threads.
@@ -41,6 +41,8 @@ extern cpu_row_op *const cpu_row_ops[N_TAPE_CODES];
 cpu_row_op cpu_store, cpu_route, cpu_spread, cpu_combine;
 cpu_pieces_op cpu_matmul, cpu_attend, cpu_group, cpu_conv, cpu_recur;
 
+// Asks the system for the rows of the chosen experts, which the operation is about to read.
+void cpu_ask_ahead(const struct tape_matmul *m);
 // Quantizes row `row` of the operation's input into the records its matrices want.
 void cpu_matmul_encode(struct cpu_backend *cpu, const struct tape_matmul *m, uint32_t row);
 // Where page `page` of a KV head begins in keys or values of vectors of `dim`.

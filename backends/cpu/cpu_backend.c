@@ -146,6 +146,7 @@ static bool reserve_thread(struct cpu_backend *cpu, struct cpu_scratch *s, const
 static bool cpu_reserve(struct backend *b, const struct backend_limits *l, struct err *e) {
     struct cpu_backend *cpu = (struct cpu_backend *)b;
     unsigned threads = pool_size(cpu->pool);
+    cpu->asks_ahead = l->larger_than_memory;
     bool ok = (cpu->scratch = arena_alloc(&cpu->arena, threads, sizeof *cpu->scratch)) != NULL;
     for (unsigned act = ACT_F32; ok && act < N_ACTS; act++) {
         cpu->records[act] = arena_alloc(&cpu->arena, 1, l->max_input[act] + 64);

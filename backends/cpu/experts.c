@@ -4,6 +4,8 @@
 
 #include <math.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/num.h"
 
@@ -124,6 +126,19 @@ void cpu_group(struct cpu_backend *cpu, const struct tape_op *op, unsigned threa
         g->slot[i] = slot;
         g->source[slot] = i;
     }
+}
+
+void cpu_ask_ahead(const struct tape_matmul *m) {
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    for (uint32_t i = 0; i < m->n; i++)
+        for (uint32_t e = 0; e < m->groups.n_experts; e++) {
+            if (m->groups.begin[e] == m->groups.begin[e + 1])
+                continue;
+            uintptr_t begin = (uintptr_t)m->w[i]->data + e * m->w[i]->stride,
+                      end = begin + m->w[i]->row_size * m->w[i]->rows;
+            begin -= begin % page;
+            madvise((void *)begin, end - begin, MADV_WILLNEED); // a hint: where it fails, reading is only slower
+        }
 }
 
 void cpu_combine(struct cpu_backend *cpu, const struct tape_op *op, uint32_t row) {

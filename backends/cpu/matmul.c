@@ -119,6 +119,8 @@ static void run_piece(struct cpu_backend *cpu, const struct tape_op *op, uint32_
 
 void cpu_matmul(struct cpu_backend *cpu, const struct tape_op *op, unsigned thread) {
     const struct tape_matmul *m = &op->matmul;
+    if (cpu->asks_ahead && thread == 0 && m->groups.n_experts)
+        cpu_ask_ahead(m);
     for (;;) {
         size_t piece = pool_take(cpu->pool);
         uint32_t i = 0;

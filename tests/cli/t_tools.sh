@@ -16,6 +16,19 @@ status 0
 check "wrong JSON" json "$T/.out" 'd["architecture"] == "llama" and d["supported"] and d["context"] == 8192 and
     d["n_tensors"] == 21 and len(d["tensors"]) == 21 and d["formats"] == {"F32": 21} and d["tokenizer"]["ids"] == 263'
 
+case_ "info says what will happen here before it does"
+model random "$T/experts.gguf" experts=8
+run pith info "$T/experts.gguf"
+status 0
+check "no experts" grep -q '^experts  *2 of 8 for each token$' "$T/.out"
+check "no memory" grep -Eq '^this machine  *[0-9.]+ MB free, [0-9.]+ MB needed with a context of 4096' "$T/.out"
+run pith info "$T/experts.gguf" --json
+# Of a token's bytes: one row of the embedding, two of eight experts, all else. Every matrix is f32.
+check "wrong JSON" json "$T/.out" 'd["experts"] == 8 and d["experts_used"] == 2 and d["fits_memory"] and
+    d["read_bytes_per_token"] == d["weight_bytes"] - 262 * 288 * 4 - 2 * 6 * 3 * 288 * 64 * 4 and
+    d["needed_bytes"] > d["weight_bytes"] + 4096 * d["kv_bytes_per_token"]'
+rm "$T/experts.gguf"
+
 case_ "info works without tensors, vocabulary and a known architecture"
 model chain "$T/bare.gguf" tensors=0 vocab=0 arch=frobnicator
 run pith info "$T/bare.gguf" --json
