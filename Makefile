@@ -4,6 +4,7 @@
 #   make demo      build, fetch a small model, answer a prompt       make lint     style, warnings, room order, manual
 #   make test      build and run the tests (SUITES="unit cli")       make fuzz     fuzz the readers (SECONDS=60)
 #   make check     the same under the address and UB sanitizers      make install  PREFIX=/usr/local DESTDIR=
+#   make broken    every reference model with each single thing broken, under the sanitizers (the suite is a sample)
 #   make references   write tests/data/beyond anew (Python with torch, transformers and gguf; NAMES="bert t5")
 CFLAGS ?= -O2 -g
 WARN = -std=gnu11 -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla
@@ -62,7 +63,11 @@ test: tests
 
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 check:
-	$(MAKE) test BUILD=build/sanitize CFLAGS="-O1 -g $(SANITIZE)" SUITES="$(or $(SUITES),unit malformed allocfail steady kernels archs cli)"
+	$(MAKE) test BUILD=build/sanitize CFLAGS="-O1 -g $(SANITIZE)" SUITES="$(or $(SUITES),unit malformed allocfail steady kernels archs broken cli)"
+
+broken:
+	$(MAKE) BUILD=build/sanitize CFLAGS="-O1 -g $(SANITIZE)" build/sanitize/pith
+	PITH=build/sanitize/pith python3 tests/conform/broken.py all
 
 # The objects are compiled once for all the fuzzers.
 FUZZ = $(patsubst tests/%.c,build/fuzz/%,$(wildcard tests/fuzz_*.c))
@@ -94,4 +99,4 @@ install: pith
 clean:
 	rm -rf build pith
 
-.PHONY: demo tests test check fuzz references lint install clean
+.PHONY: demo tests test check broken fuzz references lint install clean
