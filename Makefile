@@ -17,7 +17,7 @@ PREFIX ?= /usr/local
 SECONDS ?= 60
 
 # A test program NAME is tests/NAME.c and tests/NAME_*.c, with the helpers and all of pith but main.c.
-TESTS = unit malformed allocfail steady check make_model quants
+TESTS = unit malformed allocfail steady states check make_model quants
 HELPERS = $(BUILD)/tests/test.o $(BUILD)/tests/gguf_write.o $(BUILD)/tests/fuzz_gguf.o
 PROGRAMS = $(foreach t,$(TESTS),$(if $(wildcard tests/$(t).c),$(BUILD)/tests/$(t)))
 
@@ -63,7 +63,7 @@ test: tests
 
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 check:
-	$(MAKE) test BUILD=build/sanitize CFLAGS="-O1 -g $(SANITIZE)" SUITES="$(or $(SUITES),unit malformed allocfail steady kernels archs broken cli)"
+	$(MAKE) test BUILD=build/sanitize CFLAGS="-O1 -g $(SANITIZE)" SUITES="$(or $(SUITES),unit malformed allocfail steady states kernels archs broken cli)"
 
 broken:
 	$(MAKE) BUILD=build/sanitize CFLAGS="-O1 -g $(SANITIZE)" build/sanitize/pith
@@ -81,7 +81,15 @@ build/fuzz/fuzz_%: build/fuzz/obj/tests/fuzz_%.o $(FUZZED)
 -include $(wildcard build/fuzz/obj/*.d build/fuzz/obj/*/*.d build/fuzz/obj/*/*/*.d)
 .PRECIOUS: build/fuzz/obj/%.o
 
-fuzz: $(FUZZ)
+# The models that tests/fuzz_state.c opens.
+build/fuzz/window.gguf: $(BUILD)/tests/make_model
+	@mkdir -p $(@D)
+	$< random $@ window=70
+build/fuzz/recurrent.gguf: tests/data/beyond/rwkv7.gguf.xz
+	@mkdir -p $(@D)
+	xz -dc $< >$@
+
+fuzz: $(FUZZ) build/fuzz/window.gguf build/fuzz/recurrent.gguf
 	for f in $(FUZZ); do mkdir -p $$f.corpus && $$f -max_total_time=$(SECONDS) -timeout=10 $$f.corpus || exit 1; done
 
 PYTHON ?= python3

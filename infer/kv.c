@@ -2,6 +2,8 @@
 // Laying out the KV memory.
 #include "infer/kv.h"
 
+#include <string.h>
+
 // Pages that a layer has room for when its rows see at most `reach` keys: those that the first row of a full batch sees
 // while the last one is stored, and as many again for going back.
 static uint64_t ring_pages(uint32_t reach, uint64_t pages) {
@@ -57,7 +59,8 @@ bool kv_open(struct kv *kv, const struct model *m, struct backend *b, struct are
     kv->memory = b->ops->alloc(b, kv->size);
     kv->layers = arena_alloc(a, kv->n_layers, sizeof *kv->layers);
     kv->reach = arena_alloc(a, kv->n_layers, sizeof *kv->reach);
-    if (!kv->memory || !kv->layers || !kv->reach)
+    kv->begin = arena_alloc(a, kv->n_layers, sizeof *kv->begin);
+    if (!kv->memory || !kv->layers || !kv->reach || !kv->begin)
         return err_memory(e, kv->size, "the KV memory");
     char *at = kv->memory;
     for (uint32_t i = 0; i < kv->n_layers; i++) {
@@ -77,17 +80,44 @@ void kv_grow(struct kv *kv, size_t n) {
     kv->top = max_size(kv->top, n);
 }
 
-// Whether a layer with a ring still has the keys that position n sees: page p has given way to page p + ring.
-static bool holds(const struct kv_layer *l, size_t reach, size_t n, size_t top) {
-    size_t first = n + 1 > reach ? n + 1 - reach : 0;
-    return !l->ring || top == 0 || first / TAPE_PAGE + l->ring > (top - 1) / TAPE_PAGE;
+uint64_t kv_first_page(const struct kv *kv, uint32_t layer) {
+    uint64_t ring = kv->layers[layer].ring, pages = pages_of(kv->top);
+    uint64_t first = ring && pages > ring ? pages - ring : 0; // page p has given way to page p + ring
+    return first > kv->begin[layer] ? first : kv->begin[layer];
+}
+
+// Whether a layer still has the keys that position n sees.
+static bool holds(const struct kv *kv, uint32_t layer, size_t n) {
+    size_t reach = kv->reach[layer], first = n + 1 > reach ? n + 1 - reach : 0;
+    return first / TAPE_PAGE >= kv_first_page(kv, layer);
 }
 
 size_t kv_rewind(struct kv *kv, size_t n) {
     for (uint32_t i = 0; i < kv->n_layers; i++)
-        if (!holds(&kv->layers[i], kv->reach[i], n, kv->top))
+        if (!holds(kv, i, n))
             n = 0;
-    if (n == 0)
+    if (n == 0) {
         kv->top = 0;
+        memset(kv->begin, 0, kv->n_layers * sizeof *kv->begin);
+    }
     return n;
+}
+
+uint32_t kv_row_size(const struct kv_layer *l, bool values) {
+    bool there = values ? l->v != NULL : l->k != NULL;
+    return there ? (uint32_t)(kv_page_size(l->type, values ? l->dim_v : l->dim_k) / TAPE_PAGE) : 0;
+}
+
+bool kv_walk(const struct kv_layer *l, bool values, uint64_t first, size_t n, kv_visit *visit, void *user,
+             struct err *e) {
+    const size_t row = kv_row_size(l, values), head = row * TAPE_PAGE;
+    if (!row)
+        return true;
+    for (uint64_t page = first; page < pages_of(n); page++) {
+        size_t rows = min_size(n - page * TAPE_PAGE, TAPE_PAGE);
+        char *at = (char *)(values ? l->v : l->k) + (l->ring ? page % l->ring : page) * l->n_heads * head;
+        for (uint32_t h = 0; h < l->n_heads; h++, at += head)
+            ERR_FORWARD(visit(user, at, rows * row, e));
+    }
+    return true;
 }

@@ -10,6 +10,7 @@ struct kv {
     struct backend *backend;
     struct kv_layer *layers; // [n_layers]; k is NULL where a layer keeps nothing
     uint32_t *reach;         // [n_layers] as in struct model_kv
+    uint64_t *begin;         // [n_layers] first page that is there: 0, but behind a load of a layer with a reach
     uint32_t n_layers;
     void *memory; // one reservation for all layers
     size_t size;
@@ -30,3 +31,14 @@ void kv_grow(struct kv *kv, size_t n);
 // How many of the first n positions are still there, as far as the position n needs them: n, or 0 where a layer that
 // keeps its last pages has given up what position n sees.
 size_t kv_rewind(struct kv *kv, size_t n);
+
+// The first page of a layer that is still there.
+uint64_t kv_first_page(const struct kv *kv, uint32_t layer);
+// Bytes of a position of one head's keys or values in that layer; 0 where there are none.
+uint32_t kv_row_size(const struct kv_layer *l, bool values);
+
+// Passes over the memory of the first n positions from page `first` on, in ascending order: keys or values, page by
+// page, in a page head by head. Of the pages only the first n positions count.
+typedef bool kv_visit(void *user, void *ptr, size_t size, struct err *e);
+bool kv_walk(const struct kv_layer *l, bool values, uint64_t first, size_t n, kv_visit *visit, void *user,
+             struct err *e);

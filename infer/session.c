@@ -5,27 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "infer/kv.h"
-#include "infer/state.h"
+#include "infer/session_impl.h"
 
 // Rows of logits that session_eval_all computes at once: the head is read once for all of them.
 #define LOGIT_ROWS 64
-
-struct session {
-    const struct engine *en;
-    struct session_params params;
-    struct arena arena;
-    struct tape tape;
-    struct kv kv;
-    struct state state;
-    float *activations, *logits; // logits: [LOGIT_ROWS][n_vocab], the first row is what session_logits shows
-    size_t activations_size, logits_size;
-    int32_t *history; // [n_ctx]
-    double *theta;    // rotary frequencies for n_ctx
-    size_t n;
-    uint32_t n_encoded; // ids that the encoder has read, where there is one besides a decoder
-    bool has_logits;    // logits[0] belongs to position n - 1
-};
 
 uint32_t session_ctx_for(const struct engine *en, enum kv_type kv, uint64_t bytes) {
     uint32_t low = 0, high = model_shape(en->model)->n_ctx; // contexts that fit, and from which on none does
@@ -196,12 +179,14 @@ static bool eval_last(struct session *s, const int32_t *ids, size_t n, struct er
         rows = (uint32_t)min_size(n - done, model_needs(s->en->model)->max_rows);
         if (s->params.progress && n > 1)
             s->params.progress(s->params.user, done, n);
+        if (done)
+            state_keep(&s->state, s->n, NULL);
         ERR_FORWARD(eval_batch(s, ids + done, rows, &hidden, e));
     }
     ERR_FORWARD(eval_head(s, hidden + (size_t)(rows - 1) * model_shape(s->en->model)->n_embd, 1, e));
     s->has_logits = true;
-    if (n > 1)
-        state_keep(&s->state, s->n);
+    if (n > 1 || s->n % TAPE_MAX_ROWS == 0)
+        state_keep(&s->state, s->n, s->logits);
     if (s->params.progress && n > 1)
         s->params.progress(s->params.user, n, n);
     return true;
@@ -214,12 +199,28 @@ static size_t common_prefix(const struct session *s, const int32_t *ids, size_t 
     return i;
 }
 
+// Goes back to the first n ids, where that leaves nothing to evaluate: for a recurrence the last id costs as much as
+// all behind the copy before it.
+static bool recall(struct session *s, size_t n) {
+    const float *logits = state_logits(&s->state, n);
+    if (!logits)
+        return false;
+    go_back(s, n);
+    if (s->n < n)
+        return false;
+    memcpy(s->logits, logits, session_n_vocab(s) * sizeof *logits);
+    s->has_logits = true;
+    return true;
+}
+
 bool session_sync(struct session *s, const int32_t *ids, size_t n, struct err *e) {
     ERR_IF(n > s->params.n_ctx, e, ERR_CONTEXT, "%zu ids do not fit the context of %u", n, s->params.n_ctx);
     size_t keep = session_is_causal(s) || (n == s->n && s->has_logits) ? common_prefix(s, ids, n) : 0;
     ERR_FORWARD(check_whole(s, n, e));
     ERR_FORWARD(check_ids(s, ids, keep, n, e));
     if (keep == n && s->n == n && s->has_logits)
+        return true;
+    if (keep == n && recall(s, n))
         return true;
     keep = keep < n ? keep : session_is_causal(s) ? n - 1 : 0;
     keep = session_rewind(s, keep);

@@ -60,6 +60,19 @@ const struct model *session_model(const struct session *s);
 // that keep a window only have given up what is needed to go on from there. session_sync evaluates them again.
 size_t session_rewind(struct session *s, size_t n);
 
+// Whether a history can be kept in a file: not where prompts are read whole, by models that are not causal or have an
+// encoder.
+bool session_keeps(const struct session *s);
+// Writes the history with all that was computed of it into a file, bound to the model and to how it keeps keys and
+// values. The file appears when it is whole (base/file.h). Without session_keeps: ERR_INPUT.
+bool session_save(struct session *s, const char *path, struct err *e);
+// Makes the history that of a file, as far as it fits the context; at worst it is empty then, as where other rotary
+// angles are in use. What comes after has the same bits as if the session had never ended. A file that is damaged, or
+// of another model or type of keys and values, is ERR_INPUT and changes nothing.
+bool session_load(struct session *s, const char *path, struct err *e);
+// A second session with the same history, which shares nothing that changes. It takes as much memory, for what is used.
+bool session_fork(struct session **out, const struct session *s, struct err *e);
+
 // Bytes of KV memory that the history fills.
 size_t session_kv_bytes(const struct session *s);
 

@@ -15,6 +15,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/file.h"
+#include "base/sum.h"
 
 static void errors(void) {
     struct err e;
@@ -225,7 +226,35 @@ static void files(void) {
     read_pipes();
 }
 
+static uint64_t sum_of(const void *bytes, size_t n, size_t piece) {
+    struct sum sum;
+    sum_begin(&sum);
+    for (size_t at = 0; at < n; at += piece)
+        sum_add(&sum, (const char *)bytes + at, min_size(piece, n - at));
+    return sum_end(&sum);
+}
+
+static void sums(void) {
+    uint8_t bytes[200];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(i * i);
+    test_case("sum: pieces do not matter");
+    for (size_t piece = 1; piece <= sizeof bytes; piece++)
+        CHECK(sum_of(bytes, sizeof bytes, piece) == sum_of(bytes, sizeof bytes, sizeof bytes));
+    test_case("sum: every bit and the length count");
+    for (size_t n = 0; n < sizeof bytes; n++) {
+        uint64_t sum = sum_of(bytes, n, 64);
+        CHECK(sum != sum_of(bytes, n + 1, 64));
+        for (size_t bit = 0; bit < 8 * n; bit++) {
+            bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+            CHECK(sum_of(bytes, n, 64) != sum);
+            bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        }
+    }
+}
+
 void unit_base(void) {
+    sums();
     errors();
     buffers();
     arenas();
