@@ -210,10 +210,20 @@ static bool open_conversation(struct chat *c, struct err *e) {
     return !o->system || chat_set_system(c, (struct str){o->system, strlen(o->system)}, e);
 }
 
+static bool hold(struct chat *c, struct err *e) {
+    ERR_FORWARD(open_conversation(c, e));
+    bool ok = c->on_terminal ? run_terminal(c, e) : run_pipe(c, e);
+    struct err why;
+    if (talk_save(&c->talk, &why))
+        return ok;
+    *e = ok ? why : *e;
+    return false;
+}
+
 bool cmd_chat(const struct settings *o, struct err *e) {
     struct chat c = {.o = o, .file.fd = -1};
     c.on_terminal = isatty(STDIN_FILENO) && !o->no_stdin;
-    bool ok = open_conversation(&c, e) && (c.on_terminal ? run_terminal(&c, e) : run_pipe(&c, e));
+    bool ok = hold(&c, e);
     talk_close(&c.talk);
     turns_free(&c.turns);
     chat_file_close(&c.file);

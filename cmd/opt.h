@@ -39,7 +39,7 @@ struct settings {
     struct opt_list words; // arguments that are not options
 
     const char *model, *template, *system, *output, *ids, *encoder_ids, *cpu, *imatrix;
-    const char *tools, *history;
+    const char *tools, *history, *cache;
     struct opt_list files, stops, tensor_types, template_args;
     struct opt_biases biases;
     bool continues; // --raw

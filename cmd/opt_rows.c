@@ -166,6 +166,10 @@ const struct opt opt_rows[] = {
      NULL, opt_int, AT(depth), 0, MOST, NULL},
     {"batch", 0, "N", OPT_MACHINE, BIT(bench), false, "decode N ids a step, as guessing ahead does (default 1)",
      NULL, opt_int, AT(batch), 1, 256, NULL},
+    {"cache", 0, "FILE", OPT_MACHINE, TALKS, false, "where to keep what was evaluated: read first, written at the end",
+     "A prompt that begins like the one before starts behind what they have in common, with the same answer. `pith run "
+     "-n 0` prepares a file without answering. It belongs to one model and one --kv.",
+     opt_text, AT(cache), 0, 0, "a file"},
     {"now", 0, "TIME", OPT_MACHINE, TALKS | BIT(template), false, "the clock that templates read",
      NULL, opt_now, AT(now), 0, 0, "YYYY-MM-DDTHH:MM:SS"},
 

@@ -93,12 +93,12 @@ static bool print_calls(struct run *r, struct err *e) {
 
 static bool answer(struct run *r, struct err *e) {
     if (r->o->n_tokens == 0)
-        return true;
+        return !r->o->cache || (talk_read(&r->talk, e) && talk_save(&r->talk, e));
     bool ok = talk_encode(&r->talk, e) && talk_answer(&r->talk, r->answers, e);
-    if (!r->o->tool_calls || (!ok && e->class != ERR_CONTEXT && e->class != ERR_INTERRUPT))
-        return ok;
+    if (!ok && e->class != ERR_CONTEXT && e->class != ERR_INTERRUPT)
+        return false;
     struct err why;
-    if (!print_calls(r, &why)) {
+    if ((r->o->tool_calls && !print_calls(r, &why)) || !talk_save(&r->talk, &why)) {
         *e = why;
         return false;
     }

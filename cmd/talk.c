@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/utf8.h"
@@ -94,12 +95,25 @@ static bool check_biases(const struct talk *t, struct err *e) {
     return true;
 }
 
+static bool read_cache(struct talk *t, struct err *e) {
+    struct stat st;
+    ERR_IF(t->o->cache && !session_keeps(t->session), e, ERR_INPUT, "--cache: %s reads prompts whole, nothing is kept",
+           t->path.ptr);
+    if (!t->o->cache || stat(t->o->cache, &st) != 0)
+        return true;
+    return session_load(t->session, t->o->cache, e);
+}
+
+bool talk_save(struct talk *t, struct err *e) {
+    return !t->o->cache || !t->session || session_save(t->session, t->o->cache, e);
+}
+
 bool talk_start(struct talk *t, size_t n_prompt, struct err *e) {
     ERR_FORWARD(size_context(t, n_prompt, e));
     struct session_params p = load_params(t->o, t->n_ctx);
     p.progress = isatty(STDERR_FILENO) && !t->o->quiet ? show_progress : NULL;
     p.user = t;
-    ERR_FORWARD(session_open(&t->session, t->en, &p, e));
+    ERR_FORWARD(session_open(&t->session, t->en, &p, e) && read_cache(t, e));
     ERR_FORWARD(check_biases(t, e));
     ERR_FORWARD(sample_keys_read(t->o, t->en->file, &t->sample, e));
     ERR_FORWARD(choose_seed(t, e));
@@ -133,15 +147,25 @@ bool talk_encode(struct talk *t, struct err *e) {
     return true;
 }
 
-// Evaluates what is new and chooses the next id.
-static bool next_id(struct talk *t, int32_t *id, struct err *e) {
-    ERR_IF(t->ids.len > t->n_ctx, e, ERR_CONTEXT, "context: full at %u tokens, the answer is cut", t->n_ctx);
+// Evaluates what is new.
+static bool evaluate(struct talk *t, struct err *e) {
     bool ok = session_sync(t->session, t->ids.ptr, t->ids.len, e);
     if (t->prefilled == 0) {
         t->prefilled = load_seconds();
         hide_progress(t);
     }
-    ERR_FORWARD(ok);
+    return ok;
+}
+
+bool talk_read(struct talk *t, struct err *e) {
+    t->prefilled = 0;
+    t->began = load_seconds();
+    return evaluate(t, e);
+}
+
+static bool next_id(struct talk *t, int32_t *id, struct err *e) {
+    ERR_IF(t->ids.len > t->n_ctx, e, ERR_CONTEXT, "context: full at %u tokens, the answer is cut", t->n_ctx);
+    ERR_FORWARD(evaluate(t, e));
     *id = sampler_next(t->sampler, session_logits(t->session), t->ids.ptr, t->ids.len);
     ERR_IF(*id < 0, e, ERR_INPUT, "%s: no token is possible: all logits are -inf or not numbers", t->path.ptr);
     return true;

@@ -30,7 +30,7 @@ bool talk_load(struct talk *t, struct err *e);
 void talk_close(struct talk *t);
 
 // Opens the session, as large as a prompt of n_prompt ids, the options, the model and the memory say (see --context).
-// Everything that a token needs is taken here.
+// Everything that a token needs is taken here. What --cache names and exists is read.
 bool talk_start(struct talk *t, size_t n_prompt, struct err *e);
 
 // Whether an encoder reads the prompt, so that the answer is a text of its own and no continuation.
@@ -42,3 +42,8 @@ bool talk_encode(struct talk *t, struct err *e);
 // it ends in a newline, and thinking is told from it. An interruption (ERR_INTERRUPT) and a full context (ERR_CONTEXT)
 // leave what came before printed.
 bool talk_answer(struct talk *t, bool chat, struct err *e);
+
+// Evaluates the prompt, and no more.
+bool talk_read(struct talk *t, struct err *e);
+// Keeps what was evaluated where --cache says, for the talk_start of another run.
+bool talk_save(struct talk *t, struct err *e);
