@@ -4,8 +4,12 @@
 #include "text/jinja_seq.h"
 #include "text/unicode.h"
 
+#include <ctype.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+
+#include "base/utf8.h"
 
 bool j_filter_int(struct jinja *j, const struct jval *v, int64_t otherwise, int64_t *out) {
     *out = otherwise;
@@ -115,6 +119,101 @@ FILTER(escape) {
     return j_finish(j, &b, out);
 }
 
+static bool escaped(struct jinja *j, struct jval v, struct jval *out) {
+    struct jmethod m = {.self = v};
+    return escape(j, (struct jval){.type = J_METHOD, .method = &m}, &(struct jargs){0}, out);
+}
+
+// The members of a dictionary as attributes of an element, each behind a space.
+FILTER(xmlattr) {
+    struct jbuilder b = {0};
+    struct jval key, value;
+    bool space = !ARG(0) || j_truth(ARG(0));
+    if (SELF.type != J_DICT)
+        return j_fail(j, "xmlattr: expected a mapping, not %s", j_type_name(&SELF));
+    for (size_t i = 0; i < SELF.dict->n; i++) {
+        const struct jpair *pair = &SELF.dict->pairs[i];
+        if (pair->value.type == J_NONE || pair->value.type == J_UNDEFINED)
+            continue;
+        if (pair->key.type != J_STR)
+            return j_fail(j, "xmlattr: expected a string as key, not %s", j_type_name(&pair->key));
+        for (size_t k = 0; k < pair->key.s->len; k++)
+            if (uni_char_at(pair->key.s->ptr, k, pair->key.s->len).bit & UNI_SPACE ||
+                (pair->key.s->ptr[k] && strchr("/>=", pair->key.s->ptr[k])))
+                return j_fail(j, "xmlattr: invalid character in an attribute's name");
+        if (!escaped(j, pair->key, &key) || !escaped(j, pair->value, &value) ||
+            ((b.len || space) && !j_add_text(j, &b, " ")) || !j_add_slice(j, &b, key.s, 0, key.s->len) ||
+            !j_add_text(j, &b, "=\"") || !j_add_slice(j, &b, value.s, 0, value.s->len) || !j_add_text(j, &b, "\""))
+            return false;
+    }
+    return j_finish(j, &b, out);
+}
+
+// A character reference at text[0]: its code point, or 0 where it is none. Of the named ones the usual are known.
+static uint32_t reference(struct str text, size_t *len) {
+    static const struct {
+        const char *name;
+        uint32_t code;
+    } names[] = {{"&amp;", '&'}, {"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}, {"&apos;", '\''}, {"&nbsp;", 0xA0}};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if ((*len = strlen(names[i].name)) <= text.len && !memcmp(text.ptr, names[i].name, *len))
+            return names[i].code;
+    char digits[12] = {0}, *end;
+    memcpy(digits, text.ptr, min_size(text.len, sizeof digits - 1));
+    bool hex = digits[1] == '#' && (digits[2] | 0x20) == 'x';
+    const char *first = digits + (hex ? 3 : 2);
+    if (digits[1] != '#' || !(hex ? isxdigit((unsigned char)*first) : isdigit((unsigned char)*first)))
+        return 0;
+    unsigned long code = strtoul(first, &end, hex ? 16 : 10);
+    *len = (size_t)(end - digits) + (*end == ';');
+    bool possible = code && code < 0x110000 && !(code >= 0xD800 && code < 0xE000);
+    return possible ? (uint32_t)code : 0xFFFD;
+}
+
+// The text without comments; then without tags.
+static bool strip_marked(struct jinja *j, struct jstr *s, const char *open, const char *close, struct jstr **out) {
+    struct jbuilder b = {0};
+    struct jval stripped;
+    size_t at = 0;
+    for (;;) {
+        const char *begin = memmem(s->ptr + at, s->len - at, open, strlen(open));
+        const char *end = begin ? memmem(begin, (size_t)(s->ptr + s->len - begin), close, strlen(close)) : NULL;
+        if (!end)
+            break;
+        if (!j_add_slice(j, &b, s, at, (size_t)(begin - s->ptr)))
+            return false;
+        at = (size_t)(end - s->ptr) + strlen(close);
+    }
+    if (!j_add_slice(j, &b, s, at, s->len) || !j_finish(j, &b, &stripped))
+        return false;
+    *out = stripped.s;
+    return true;
+}
+
+// Then white space becomes single spaces, and references their characters.
+FILTER(striptags) {
+    struct jstr *s;
+    struct jbuilder b = {0};
+    bool space = false;
+    if (!text_of(j, SELF, &s) || !strip_marked(j, s, "<!--", "-->", &s) || !strip_marked(j, s, "<", ">", &s))
+        return false;
+    for (size_t i = 0, n; i < s->len; i += n) {
+        struct uni_char c = uni_char_at(s->ptr, i, s->len);
+        n = c.len;
+        bool blank = c.bit & UNI_SPACE || (c.code >= 0x1C && c.code <= 0x1F);
+        if (!blank && space && b.len && !j_add_text(j, &b, " "))
+            return false;
+        space = blank;
+        char text[4];
+        uint32_t code = s->ptr[i] == '&' ? reference((struct str){s->ptr + i, s->len - i}, &n) : 0;
+        if (!code)
+            n = c.len;
+        if (!blank && !(code ? j_add(j, &b, text, utf8_encode(code, text), NULL) : j_add_slice(j, &b, s, i, i + n)))
+            return false;
+    }
+    return j_finish(j, &b, out);
+}
+
 FILTER(float_) {
     struct jval other = ARG(0) ? *ARG(0) : j_float(0);
     char text[128], *end = text;
@@ -132,6 +231,29 @@ FILTER(float_) {
     if (end == text + SELF.s->len && !strpbrk(text, "xXpP"))
         *out = j_float(f);
     return true;
+}
+
+FILTER(filesizeformat) {
+    static const char *const letters[] = {"k", "M", "G", "T", "P", "E", "Z", "Y"};
+    struct jval size, none = {.type = J_NONE};
+    struct jargs other = {.values = &none, .n = 1};
+    char text[64];
+    bool binary = flag(ARG(0));
+    if (!float_(j, self, &other, &size))
+        return false;
+    if (size.type != J_FLOAT || !isfinite(size.f))
+        return j_fail(j, "filesizeformat: expected a number, not %s", j_type_name(&SELF));
+    double base = binary ? 1024 : 1000, bytes = size.f, unit = base;
+    unsigned i = 0;
+    while (i + 1 < ARRAY_LEN(letters) && bytes >= unit * base) {
+        unit *= base;
+        i++;
+    }
+    if (bytes == 1 || bytes < base)
+        snprintf(text, sizeof text, bytes == 1 ? "1 Byte" : "%.0f Bytes", trunc(bytes));
+    else
+        snprintf(text, sizeof text, "%.1f %s%sB", bytes / unit, binary && !i ? "K" : letters[i], binary ? "i" : "");
+    return j_string(j, text, strlen(text), J_DATA, out);
 }
 
 static bool text_to_int(const struct jstr *s, int64_t base, int64_t *out) {
@@ -352,6 +474,7 @@ static const struct jfunc rows[] = {
     {"dictsort", j_seq_dictsort, 0, 0, 3, "case_sensitive by reverse"},
     {"e", escape, 0, 0, 0, ""},
     {"escape", escape, 0, 0, 0, ""},
+    {"filesizeformat", filesizeformat, 0, 0, 1, "binary"},
     {"first", j_seq_first, 0, 0, 0, ""},
     {"float", float_, 0, 0, 1, "default"},
     {"forceescape", escape, 0, 0, 0, ""},
@@ -368,6 +491,7 @@ static const struct jfunc rows[] = {
     {"map", j_seq_map, 0, 0, 255, ""},
     {"max", j_seq_extreme, 1, 0, 2, "case_sensitive attribute"},
     {"min", j_seq_extreme, 0, 0, 2, "case_sensitive attribute"},
+    {"pprint", j_filter_pprint, 0, 0, 0, ""},
     {"reject", j_seq_select, 1, 0, 255, ""},
     {"rejectattr", j_seq_select, 3, 1, 255, ""},
     {"replace", replace, 0, 2, 3, "old new count"},
@@ -379,6 +503,7 @@ static const struct jfunc rows[] = {
     {"slice", j_seq_slice, 0, 1, 2, "slices fill_with"},
     {"sort", j_seq_sort, 0, 0, 3, "reverse case_sensitive attribute"},
     {"string", string, 0, 0, 0, ""},
+    {"striptags", striptags, 0, 0, 0, ""},
     {"sum", j_seq_sum, 0, 0, 2, "attribute start"},
     {"title", title, 0, 0, 0, ""},
     {"tojson", tojson, 0, 0, 4, "ensure_ascii indent separators sort_keys"},
@@ -388,6 +513,8 @@ static const struct jfunc rows[] = {
     {"upper", upper, 0, 0, 0, ""},
     {"urlencode", urlencode, 0, 0, 0, ""},
     {"wordcount", wordcount, 0, 0, 0, ""},
+    {"wordwrap", j_filter_wordwrap, 0, 0, 4, "width break_long_words wrapstring break_on_hyphens"},
+    {"xmlattr", xmlattr, 0, 0, 1, "autospace"},
 };
 
 const struct jfunc *j_find_filter(struct str name) {

@@ -225,15 +225,14 @@ static bool field_value(struct jinja *j, const char *p, const char *end, const s
     bool number = p == stop || (read_number(&digits, stop, &place) && digits == stop);
     struct jval key = {.type = J_STR};
     *used += p == stop;
-    *out = (struct jval){.type = J_UNDEFINED};
-    if (number && place < (int64_t)args->n)
-        *out = args->values[place];
+    const struct jval *found = number && place < (int64_t)args->n ? &args->values[place] : NULL;
     for (size_t i = 0; !number && i < args->n_named; i++)
         if (args->named[i].key.s->len == (size_t)(stop - p) &&
             !memcmp(args->named[i].key.s->ptr, p, (size_t)(stop - p)))
-            *out = args->named[i].value;
-    if (out->type == J_UNDEFINED)
+            found = &args->named[i].value;
+    if (!found)
         return j_fail(j, "format: no argument for a field");
+    *out = *found;
     for (p = stop; p < end; p = stop) {
         bool item = *p++ == '[';
         for (stop = p; stop < end && (item ? *stop != ']' : *stop != '.' && *stop != '[');)

@@ -14,5 +14,7 @@
 
 bool j_filter_int(struct jinja *j, const struct jval *v, int64_t otherwise, int64_t *out);
 
+jfunc_fn j_filter_wordwrap, j_filter_pprint; // jinja_layout.c
+
 jfunc_fn j_seq_batch, j_seq_slice, j_seq_dictsort, j_seq_first, j_seq_groupby, j_seq_items, j_seq_join, j_seq_length,
     j_seq_list, j_seq_map, j_seq_extreme, j_seq_select, j_seq_reverse, j_seq_sort, j_seq_sum, j_seq_unique;

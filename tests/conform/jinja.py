@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Random templates against Jinja2: pieces of the language put together at random, rendered by both with one context, must
-give the same text, or an error in both. Left out is what chat templates have no use for: the filters filesizeformat, pprint,
-striptags, wordwrap and xmlattr, and appending to lists, which the sandbox of Jinja2 forbids and models' templates do. SEED and COUNT choose the templates; a failing one is printed."""
+give the same text, or an error in both. Left out is appending to lists, which the sandbox of Jinja2 forbids and models' templates do. SEED and COUNT choose the templates; a failing one is printed."""
 import json
 import os
 import random
@@ -23,6 +22,8 @@ CONTEXT = {
 }  # fmt: skip
 
 STRINGS = ["s", "t", "u", "e", "h", "num", "'a-b_c'", '"it\'s"', "'x' 'y'", "'%s|%d'", "'\\n'", "messages[0].role", "'äÖ'", "'\\u00e9\\x41\\t'"]
+# Texts for the filters that break lines.
+LONG = ["('The co-operative--well--known mother-in-law said: \\\'e.g. --no-stdin a-b-c\\\' ' * 2)", "'one two  three\\n\\n  four\\tfive six-seven eight--nine ten eleven twelve thirteen fourteen fifteen\\n'", "('x' * 90 ~ ' ' ~ 'y-' * 30 ~ 'z')", "(messages | tojson)", "('日本語-テキスト über-größe ' * 5)", "'<p class=\\'x\\'>a &amp; b <!-- no <b> --> &lt;i&gt; &#65;&#x42; <br/>\\n  c</p> d < e'"]
 INTS = ["n", "z", "m", "big", "0", "1", "2", "-1", "10", "l[0]", "r[1].v", "1_000"]
 FLOATS = ["f", "g", "k", "1.5", "1e3", "0.1"]
 LISTS = ["l", "w", "x", "y", "p", "r", "[1, 2, 2, 3]", "('a', 'b')", "['é', 'z', 'E']", "(range(4) | list)", "(range(5, 0, -2) | list)", "messages"]
@@ -60,6 +61,9 @@ class Maker:
             f"({self.any(deep + 1)} | tojson(separators=(',', ':')))", f"({self.any(deep + 1)} | tojson(ensure_ascii=True))", f"({self.list(deep + 1)} | join('-'))", f"(r | join(', ', attribute='n'))", f"({s} | escape)", f"({s} | e)",
             f"({s} | first)", f"({s} | last)", f"({s} | reverse)", f"({s} | urlencode)",
             f"({s} if {self.bool(deep + 1)} else {more()})", f"({self.pick(*MISSING)} | default({s}))", f"({s} or {more()})", f"({s} and {more()})",
+            f"({self.any(deep + 1)} | pprint)", f"({s} | striptags)", f"({n()} | filesizeformat)", f"({self.float(deep + 1)} | filesizeformat(true))", f"({self.dict(deep + 1)} | xmlattr)", f"({self.dict(deep + 1)} | xmlattr(false))",
+            f"({s} | wordwrap({self.pick('5', '9', '20')}))", f"({more()} | wordwrap(7, false))", f"({s} | wordwrap(6, wrapstring='|', break_on_hyphens=false))",
+            f"({self.pick(*LONG)} | wordwrap({self.pick('3', '11', '24')}, {self.pick('true', 'false')}, '|', {self.pick('true', 'false')}))", f"({self.pick(*LONG)} | striptags)", f"({self.pick(*LONG)} | pprint)", f"([{self.any(deep + 1)}, {self.pick(*LONG)}, {self.any(deep + 1)}] | pprint)", f"({{'k': {self.pick(*LONG)}, 'a': [{self.pick(*LONG)}, [{more()}]]}} | pprint)",
             f"({s} | format(1, 2))", f"(strftime_now('%d %b %Y %H:%M'))",
         )  # fmt: skip
 
