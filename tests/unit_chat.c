@@ -266,6 +266,32 @@ static void test_turns(const struct fixture *f) {
     buf_free(&got);
 }
 
+// Every mark of the vocabulary in what a user says, under a template that has them all.
+static void test_marks(const struct fixture *f) {
+    struct buf source = {0}, said = {0};
+    struct err e = {0};
+    struct ids ids = {0};
+    struct chat_text text;
+    test_case("chat: no words of a user become a mark of the template");
+    buf_str(&source, "{%- if x %}");
+    for (size_t i = 0; i < ARRAY_LEN(more); i++) {
+        buf_str(more[i][0] == '<' || more[i][0] == '[' ? &source : &said, more[i]);
+        buf_str(&said, more[i]);
+    }
+    buf_str(&source, "{%- endif %}<|start|>{{ messages[0].content }}<think>");
+    struct chat_turn turn = {.role = "user", .text = {said.ptr, said.len}};
+    struct chat_params p = {.template = {source.ptr, source.len}, .tok = f->tok};
+    CHECK_CALL(chat_render(&p, &turn, 1, &text, &e) && chat_encode(f->tok, &text, &turn, 1, &ids, &e), &e);
+    CHECK_INT(ids.ptr[0], 260);
+    CHECK_INT(ids.ptr[ids.len - 1], 256);
+    for (size_t i = 1; i + 1 < ids.len; i++)
+        CHECK_MSG(ids.ptr[i] < 256 || ids.ptr[i] >= 275, "%s", more[ids.ptr[i] - 256]);
+    chat_text_free(&text);
+    ids_free(&ids);
+    buf_free(&source);
+    buf_free(&said);
+}
+
 void unit_chat(void) {
     struct fixture f;
     test_case("chat: the vocabulary opens");
@@ -283,6 +309,7 @@ void unit_chat(void) {
             check_placing(&f, i);
         }
         test_turns(&f);
+        test_marks(&f);
     }
     close_fixture(&f);
 }

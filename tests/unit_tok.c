@@ -93,7 +93,8 @@ static void check_ids(const struct opened *o, const char *text, bool trust, bool
     struct ids ids = {0};
     struct buf got = {0};
     struct tok_span all = {0, strlen(text)};
-    struct tok_input in = {text, strlen(text), trust ? &all : NULL, trust, special, false};
+    struct tok_input in = {
+        .text = text, .len = strlen(text), .trusted = trust ? &all : NULL, .n_trusted = trust, .add_special = special};
     CHECK_CALL(tok_encode(o->tok, &in, &ids, &e), &e);
     ids_text(&ids, &got);
     CHECK_MSG(!strcmp(got.ptr, wanted), "'%s' gave %s, wanted %s", text, got.ptr, wanted);
@@ -173,7 +174,7 @@ static void test_trust(void) {
         return;
     const char *text = "<s>ab<s><|im_end|><s>";
     struct tok_span spans[] = {{0, 3}, {5, 7}, {18, 21}};
-    struct tok_input in = {text, strlen(text), spans, ARRAY_LEN(spans), false, false};
+    struct tok_input in = {.text = text, .len = strlen(text), .trusted = spans, .n_trusted = ARRAY_LEN(spans)};
     struct ids ids = {0};
     CHECK_CALL(tok_encode(o.tok, &in, &ids, &o.e), &o.e);
     size_t n_control = 0;

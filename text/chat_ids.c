@@ -43,6 +43,8 @@ static bool encode_stretch(struct placing *p, size_t end, struct err *e) {
                            .len = end - begin,
                            .trusted = p->spans,
                            .n_trusted = n,
+                           .marks = p->c->marks.ptr,
+                           .n_marks = p->c->marks.len,
                            .continues = begin > 0};
     return tok_encode(p->t, &in, p->out, e);
 }

@@ -8,6 +8,8 @@
 
 #include "text/jinja.h"
 
+#define MARK_LEN 64 // bytes of the longest
+
 struct str chat_template(const struct gguf *g) {
     struct str s = {"", 0};
     struct err ignored;
@@ -70,6 +72,23 @@ static void put_context(struct buf *out, const struct chat_params *p, const stru
     json_end(&w, '}');
 }
 
+// Files call many marks of turns, thoughts and calls user-defined, which any text may write. Those that the template
+// has between brackets somewhere are its own.
+static void find_marks(const struct chat_params *p, struct ids *marks) {
+    const char *end = p->template.ptr + p->template.len;
+    for (const char *at = p->template.ptr; p->tok && at < end; at++) {
+        char close = *at == '<' ? '>' : ']';
+        size_t n = 0, most = min_size((size_t)(end - at), MARK_LEN);
+        if (*at != '<' && *at != '[')
+            continue;
+        while (n < most && at[n] != close && !strchr(" \t\r\n'\"", at[n]))
+            n++;
+        int32_t id = n < most && at[n] == close ? tok_find(p->tok, at, n + 1) : -1;
+        if (id >= 0 && tok_type(p->tok, id) == TOK_USER_DEFINED)
+            ids_push(marks, id);
+    }
+}
+
 bool chat_render(const struct chat_params *p, const struct chat_turn *turns, size_t n_turns, struct chat_text *out,
                  struct err *e) {
     struct buf context = {0};
@@ -79,6 +98,9 @@ bool chat_render(const struct chat_params *p, const struct chat_turn *turns, siz
     bool ok = context.failed ? err_memory(e, context.len, "the conversation")
                              : json_parse(&doc, (struct str){context.ptr, context.len}, "conversation", 1, e);
     ok = ok && jinja_render(p->template, &doc.root, p->now, out, e);
+    find_marks(p, &out->marks);
+    if (ok && out->marks.failed)
+        ok = err_memory(e, p->template.len, "the conversation");
     json_free(&doc);
     buf_free(&context);
     return ok;
@@ -88,5 +110,6 @@ void chat_text_free(struct chat_text *c) {
     buf_free(&c->text);
     free(c->trusted.ptr);
     free(c->said.ptr);
+    ids_free(&c->marks);
     *c = (struct chat_text){0};
 }

@@ -25,6 +25,7 @@ struct chat_spans {
 struct chat_text {
     struct buf text;
     struct chat_spans trusted, said;
+    struct ids marks; // user-defined tokens that the template writes: data may not
 };
 
 // The template of the file (tokenizer.chat_template), or an empty slice.

@@ -152,6 +152,12 @@ static void remove_end(struct tokenizer *t, int32_t id, enum tok_type type) {
     t->types[id] = (uint8_t)type;
 }
 
+// Text in what is said, so that the channels of an answer can be told apart, but nothing that data may write.
+static void add_mark(struct tokenizer *t, int32_t id) {
+    t->types[id] = TOK_USER_DEFINED;
+    t->marks[t->n_marks++] = id;
+}
+
 static int32_t find_terminated(const struct tokenizer *t, const char *text) {
     return tok_find(t, text, strlen(text));
 }
@@ -165,8 +171,10 @@ static bool ends_with_text(const struct tokenizer *t, const char *text) {
 static void remove_false_ends(struct tokenizer *t) {
     bool call = ends_with_text(t, "<|call|>") || ends_with_text(t, "<|calls|>");
     bool channel = call && (ends_with_text(t, "<|return|>") || ends_with_text(t, "<|flush|>"));
-    if (channel && ends_with_text(t, "<|end|>"))
+    if (channel && ends_with_text(t, "<|end|>")) {
         remove_end(t, find_terminated(t, "<|end|>"), TOK_USER_DEFINED);
+        add_mark(t, find_terminated(t, "<|end|>"));
+    }
     bool own_eos = ends_with_text(t, "<|tool_response>") || ends_with_text(t, "<|plamo:eos|>");
     if (own_eos && ends_with_text(t, "</s>"))
         remove_end(t, find_terminated(t, "</s>"), TOK_NORMAL);
@@ -205,7 +213,7 @@ static bool read_ends(struct tokenizer *t, const struct gguf *g, struct err *e) 
     static const char *const channels[] = {"<|channel|>", "<|message|>", "<|start|>", "<|constrain|>"};
     for (size_t i = 0; i < ARRAY_LEN(channels); i++)
         if (find_terminated(t, channels[i]) >= 0)
-            t->types[find_terminated(t, channels[i])] = TOK_USER_DEFINED;
+            add_mark(t, find_terminated(t, channels[i]));
     remove_false_ends(t);
     return true;
 }

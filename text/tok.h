@@ -30,8 +30,10 @@ struct tok_input {
     size_t len;
     const struct tok_span *trusted; // NULL: nothing is trusted
     size_t n_trusted;
-    bool add_special; // put BOS before and EOS behind, as the file's flags say
-    bool continues;   // other ids stand before: SentencePiece puts no space in front
+    bool add_special;     // put BOS before and EOS behind, as the file's flags say
+    bool continues;       // other ids stand before: SentencePiece puts no space in front
+    const int32_t *marks; // user-defined tokens that count as control tokens here; NULL: none
+    size_t n_marks;
 };
 
 // Builds the tables of the file's vocabulary; g must outlive the tokenizer. A file without a vocabulary, or with a kind

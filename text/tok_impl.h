@@ -148,6 +148,8 @@ struct tokenizer {
     int32_t strip_left;    // the special token that takes the white space before it, or -1
     bool strip_right;      // special tokens take the white space behind them,
     int32_t keep_right[3]; // but for these
+    int32_t marks[8];      // user-defined tokens that are control tokens in what is encoded
+    unsigned n_marks;
 
     struct tok_merges merges;
     uint64_t byte_hash[256];   // of the spelling of a byte

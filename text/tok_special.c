@@ -112,6 +112,20 @@ static bool is_trusted(const struct tok_input *in, size_t begin, size_t end) {
     return in->trusted && low < in->n_trusted && in->trusted[low].begin <= begin;
 }
 
+static bool contains(const int32_t *ids, size_t n, int32_t id) {
+    for (size_t i = 0; i < n; i++)
+        if (ids[i] == id)
+            return true;
+    return false;
+}
+
+// Whether only those who are trusted may write this token.
+static bool is_control(const struct search *s, int32_t id) {
+    const struct tokenizer *t = s->w->t;
+    return t->types[id] != TOK_USER_DEFINED || contains(t->marks, t->n_marks, id) ||
+           (s->in->marks && contains(s->in->marks, s->in->n_marks, id));
+}
+
 // The special token of exactly these bytes, if it may be one here; or -1.
 static int32_t special_here(const struct search *s, size_t at, size_t len) {
     const struct tokenizer *t = s->w->t;
@@ -119,7 +133,7 @@ static int32_t special_here(const struct search *s, size_t at, size_t len) {
     int32_t id = tok_find_hashed(t, &t->special.index, text, len, tok_hash(text, len));
     if (id < 0)
         return -1;
-    return t->types[id] == TOK_USER_DEFINED || is_trusted(s->in, at, at + len) ? id : -1;
+    return !is_control(s, id) || is_trusted(s->in, at, at + len) ? id : -1;
 }
 
 static size_t run_length(const char *text, size_t most) {
