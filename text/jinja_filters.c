@@ -356,7 +356,8 @@ FILTER(round_) {
         return true;
     }
     bool up = how->len == 4 && !memcmp(how->ptr, "ceil", 4), down = how->len == 5 && !memcmp(how->ptr, "floor", 5);
-    *out = j_float((up ? ceil(x * scale) : down ? floor(x * scale) : round_even(x * scale)) / scale);
+    // Python's ceil and floor give integers, which have no negative zero.
+    *out = j_float((up ? ceil(x * scale) + 0.0 : down ? floor(x * scale) + 0.0 : round_even(x * scale)) / scale);
     return true;
 }
 

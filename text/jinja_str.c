@@ -40,10 +40,9 @@ bool j_str_is(const struct jstr *s, enum jstr_is what) {
     return any || what == J_IS_ASCII;
 }
 
-static uint32_t change_case(uint32_t c, uint32_t bit, enum jcase how, bool word_start, bool text_start) {
-    bool upper = how == J_UPPER || (how == J_TITLE && word_start) || (how == J_CAPITALIZE && text_start) ||
-                 (how == J_SWAPCASE && bit == UNI_BIT(UNI_LL));
-    return upper ? uni_to_upper(c) : uni_to_lower(c);
+static bool to_upper(uint32_t bit, enum jcase how, bool word_start, bool text_start) {
+    return how == J_UPPER || (how == J_TITLE && word_start) || (how == J_CAPITALIZE && text_start) ||
+           (how == J_SWAPCASE && bit == UNI_BIT(UNI_LL));
 }
 
 bool j_str_case(struct jinja *j, const struct jstr *s, enum jcase how, struct jval *out) {
@@ -51,13 +50,14 @@ bool j_str_case(struct jinja *j, const struct jstr *s, enum jcase how, struct jv
     bool in_word = false;
     for (size_t i = 0; i < s->len;) {
         struct uni_char c = uni_char_at(s->ptr, i, s->len);
-        uint32_t to = change_case(c.code, c.bit, how, !in_word, i == 0);
+        bool upper = to_upper(c.bit, how, !in_word, i == 0);
+        uint32_t to = upper ? uni_to_upper(c.code) : uni_to_lower(c.code);
         char text[4];
         unsigned n = utf8_encode(to, text);
-        bool sharp = c.code == 0xDF && how == J_UPPER; // the one common letter that becomes two
+        bool sharp = c.code == 0xDF && upper; // the one common letter that becomes two
         struct jstr origin = {.origin = s->origin == J_MIXED ? (enum jorigin)s->mask[i] : s->origin};
         bool same = to == c.code || c.code == 0xFFFD;
-        if (sharp ? !j_add(j, &b, "SS", 2, &origin)
+        if (sharp ? !j_add(j, &b, how == J_UPPER || how == J_SWAPCASE ? "SS" : "Ss", 2, &origin)
                   : !(same ? j_add_slice(j, &b, s, i, i + c.len) : j_add(j, &b, text, n, &origin)))
             return false;
         in_word = c.bit & CASED;
