@@ -70,7 +70,7 @@ case_ "cache: a damaged file"
 head -c 3000 "$CACHE" >"$T/cut"
 known 1 --cache "$T/cut" "abc"
 refused 3 "$T/cut: 3000 bytes, expected"
-{ head -c 4000 "$CACHE"; printf "x"; tail -c +4002 "$CACHE"; } >"$T/changed"
+{ head -c 4000 "$CACHE"; printf "damg"; tail -c +4005 "$CACHE"; } >"$T/changed"
 known 1 --cache "$T/changed" "abc"
 refused 3 "$T/changed: damaged"
 
