@@ -7,8 +7,8 @@
 #include "backends/cpu/v16_avx512.h"
 #include "quant/grids.h"
 
-// Elements 64 i .. 64 i + 63 of the block at b.
-typedef __m512i codes256_reader(const char *b, int i);
+// The elements of the block at b.
+typedef void codes256_reader(const char *b, __m512i q[4]);
 // Sixteen bytes, one per sixteen elements: scales (signed) or minimums.
 typedef __m128i scales256_reader(const char *b);
 // The block's scale.
@@ -70,7 +70,7 @@ INLINE __m128i odd_scales(__m128i s) {
     return _mm_add_epi8(_mm_add_epi8(s, s), _mm_set1_epi8(1));
 }
 
-INLINE __m512i codes_q2_k(const char *b, int i) {
+INLINE __m512i quarter_q2_k(const char *b, int i) {
     return pairs_of_bits(b + offsetof(struct block_q2_k, qs), i);
 }
 
@@ -86,7 +86,7 @@ INLINE uint16_t half_q2_k(const char *b) {
     return half_at(b + offsetof(struct block_q2_k, d));
 }
 
-INLINE __m512i codes_q3_k(const char *b, int i) {
+INLINE __m512i quarter_q3_k(const char *b, int i) {
     __m512i high = shifted_twice(b + offsetof(struct block_q3_k, hmask), 2 * i, 2 * i + 1, 2);
     return add_bits(pairs_of_bits(b + offsetof(struct block_q3_k, qs), i), high, 4);
 }
@@ -106,7 +106,7 @@ INLINE uint16_t half_q3_k(const char *b) {
     return half_at(b + offsetof(struct block_q3_k, d));
 }
 
-INLINE __m512i codes_q4_k(const char *b, int i) {
+INLINE __m512i quarter_q4_k(const char *b, int i) {
     return nibbles_of_32(b + offsetof(struct block_q4_k, qs) + 32 * i);
 }
 
@@ -114,7 +114,7 @@ INLINE uint16_t half_q4_k(const char *b) {
     return half_at(b);
 }
 
-INLINE __m512i codes_q5_k(const char *b, int i) {
+INLINE __m512i quarter_q5_k(const char *b, int i) {
     __m512i high = shifted_twice(b + offsetof(struct block_q5_k, qh), 2 * i, 2 * i + 1, 4);
     return add_bits(nibbles_of_32(b + offsetof(struct block_q5_k, qs) + 32 * i), high, 16);
 }
@@ -123,7 +123,7 @@ INLINE __m512i codes_q5_k(const char *b, int i) {
 #define mins_q5_k mins_q4_k
 #define half_q5_k half_q4_k
 
-INLINE __m512i codes_q6_k(const char *b, int i) {
+INLINE __m512i quarter_q6_k(const char *b, int i) {
     __m512i low = _mm512_loadu_si512(b + offsetof(struct block_q6_k, ql) + 64 * (i / 2));
     low = _mm512_and_si512(i % 2 ? _mm512_srli_epi16(low, 4) : low, _mm512_set1_epi8(15));
     __m512i high = shifted_twice(b + offsetof(struct block_q6_k, qh) + 32 * (i / 2), 4 * (i % 2), 4 * (i % 2) + 2, 4);
@@ -135,13 +135,13 @@ INLINE uint16_t half_q6_k(const char *b) {
 }
 
 // Sixteen low nibbles, then sixteen high ones, for two sub-blocks.
-INLINE __m512i codes_iq4_xs(const char *b, int i) {
+INLINE __m512i quarter_iq4_xs(const char *b, int i) {
     const char *qs = b + offsetof(struct block_iq4_xs, qs) + 32 * i;
     __m256i bytes = _mm256_loadu_si256((const void *)qs);
     __m512i v = _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 1, 0, 1, 2, 3, 2, 3), _mm512_castsi256_si512(bytes));
     v = _mm512_and_si512(_mm512_mask_srli_epi16(v, 0xff00ff00, v, 4), _mm512_set1_epi8(15));
-    v = _mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_loadu_si128((const void *)grid_nonlinear)), v);
-    return _mm512_xor_si512(v, _mm512_set1_epi8(-128));
+    const __m128i codes = _mm_xor_si128(_mm_loadu_si128((const void *)grid_nonlinear), _mm_set1_epi8(-128));
+    return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(codes), v);
 }
 
 INLINE __m128i scales_iq4_xs(const char *b) {
@@ -157,53 +157,60 @@ INLINE uint16_t half_iq4_xs(const char *b) {
     return half_at(b);
 }
 
-// The digit that three times the byte carries into the ninth bit, after `k` digits were shifted out.
-INLINE __m256i ternary_digit(__m256i bytes, int power) {
-    const __m256i low = _mm256_set1_epi16(0xff);
-    __m256i even = _mm256_and_si256(bytes, low), odd = _mm256_srli_epi16(bytes, 8);
-    const __m256i p = _mm256_set1_epi16((short)power), three = _mm256_set1_epi16(3);
-    even = _mm256_mullo_epi16(_mm256_and_si256(_mm256_mullo_epi16(even, p), low), three);
-    odd = _mm256_mullo_epi16(_mm256_and_si256(_mm256_mullo_epi16(odd, p), low), three);
-    // The digit is at most 2, so the words' high bytes are the digits.
-    return _mm256_or_si256(_mm256_srli_epi16(even, 8), _mm256_andnot_si256(low, odd));
+// The integer parts of 3 * byte / 256: 86 and 171 are the least bytes with 1 and 2, which averages of byte - 1 tell
+// apart in their two upper bits.
+INLINE __m512i ternary_digits(__m256i low, __m256i high) {
+    __m512i v = _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
+    v = _mm512_subs_epu8(v, _mm512_set1_epi8(1));
+    v = _mm512_avg_epu8(v, _mm512_avg_epu8(v, _mm512_setzero_si512()));
+    return _mm512_and_si512(_mm512_srli_epi16(v, 6), _mm512_set1_epi8(3));
 }
 
-// Elements 32 k .. 32 k + 31 of a block of TQ1_0.
-INLINE __m256i digits_tq1_0(const char *b, int k) {
-    static const short power[5] = {1, 3, 9, 27, 81};
-    if (k < 5)
-        return ternary_digit(_mm256_loadu_si256((const void *)b), power[k]);
-    __m128i qs = _mm_loadu_si128((const void *)(b + 32));
-    if (k < 7) { // two digits of the sixteen bytes
-        __m256i first = ternary_digit(_mm256_castsi128_si256(qs), power[2 * (k - 5)]);
-        __m256i second = ternary_digit(_mm256_castsi128_si256(qs), power[2 * (k - 5) + 1]);
-        return _mm256_inserti128_si256(first, _mm256_castsi256_si128(second), 1);
-    }
+INLINE __m256i two_halves(__m128i low, __m128i high) {
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
+}
+
+// The next digit comes with three times the bytes, modulo 256.
+INLINE void codes_tq1_0(const char *b, __m512i q[4]) {
+    __m256i a[5];
+    __m128i c[5];
     int32_t qh;
+    a[0] = _mm256_loadu_si256((const void *)b);
+    c[0] = _mm_loadu_si128((const void *)(b + 32));
+    UNROLL for (int k = 1; k < 5; k++) {
+        a[k] = _mm256_add_epi8(a[k - 1], _mm256_add_epi8(a[k - 1], a[k - 1]));
+        c[k] = _mm_add_epi8(c[k - 1], _mm_add_epi8(c[k - 1], c[k - 1]));
+    }
     memcpy(&qh, b + offsetof(struct block_tq1_0, qh), sizeof qh);
-    __m256i last = ternary_digit(_mm256_castsi128_si256(qs), power[4]);
-    const __m256i four = _mm256_setr_epi32(1, 3, 9, 27, 0, 0, 0, 0);
-    // The four bytes of qh, each times the lane's power: multiplied byte by byte as even and odd words.
-    const __m256i p = _mm256_or_si256(four, _mm256_slli_epi32(four, 16)), low = _mm256_set1_epi16(0xff);
-    __m256i v = _mm256_set1_epi32(qh);
-    __m256i even = _mm256_and_si256(_mm256_mullo_epi16(_mm256_and_si256(v, low), p), low);
-    __m256i odd = _mm256_and_si256(_mm256_mullo_epi16(_mm256_srli_epi16(v, 8), p), low);
-    __m256i shifted = _mm256_or_si256(even, _mm256_slli_epi16(odd, 8));
-    return _mm256_inserti128_si256(last, _mm256_castsi256_si128(ternary_digit(shifted, 1)), 1);
-}
-
-INLINE __m512i codes_tq1_0(const char *b, int i) {
-    return _mm512_inserti64x4(_mm512_castsi256_si512(digits_tq1_0(b, 2 * i)), digits_tq1_0(b, 2 * i + 1), 1);
+    const __m256i powers = _mm256_setr_epi16(1, 1, 1, 1, 3, 3, 3, 3, 9, 9, 9, 9, 27, 27, 27, 27);
+    __m256i last = _mm256_mullo_epi16(_mm256_cvtepu8_epi16(_mm_set1_epi32(qh)), powers);
+    q[0] = ternary_digits(a[0], a[1]);
+    q[1] = ternary_digits(a[2], a[3]);
+    q[2] = ternary_digits(a[4], two_halves(c[0], c[1]));
+    q[3] = ternary_digits(two_halves(c[2], c[3]), two_halves(c[4], _mm256_cvtepi16_epi8(last)));
 }
 
 INLINE uint16_t half_tq1_0(const char *b) {
     return half_at(b + offsetof(struct block_tq1_0, d));
 }
 
-INLINE __m512i codes_tq2_0(const char *b, int i) {
+INLINE __m512i quarter_tq2_0(const char *b, int i) {
     return pairs_of_bits(b + offsetof(struct block_tq2_0, qs), i);
 }
 
 INLINE uint16_t half_tq2_0(const char *b) {
     return half_at(b + offsetof(struct block_tq2_0, d));
 }
+
+// A reader of the block from one of elements 64 i .. 64 i + 63.
+#define WHOLE_BLOCK(sym)                                                                                               \
+    INLINE void codes_##sym(const char *b, __m512i q[4]) {                                                             \
+        UNROLL for (int i = 0; i < 4; i++) q[i] = quarter_##sym(b, i);                                                 \
+    }
+WHOLE_BLOCK(q2_k)
+WHOLE_BLOCK(q3_k)
+WHOLE_BLOCK(q4_k)
+WHOLE_BLOCK(q5_k)
+WHOLE_BLOCK(q6_k)
+WHOLE_BLOCK(iq4_xs)
+WHOLE_BLOCK(tq2_0)

@@ -47,8 +47,8 @@ INLINE __m512i fifth_bits(__m512i v, const char *w, size_t stride, int at, int h
 }
 
 INLINE __m512i levels_of(__m512i index, const int8_t *levels, int zero) {
-    __m512i v = _mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_loadu_si128((const void *)levels)), index);
-    return _mm512_add_epi8(v, _mm512_set1_epi8((char)zero));
+    __m128i codes = _mm_add_epi8(_mm_loadu_si128((const void *)levels), _mm_set1_epi8((char)zero));
+    return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(codes), index);
 }
 
 // Where the head of block i of eight lies: windows of 64 bytes that hold `per` heads each; the last may begin earlier

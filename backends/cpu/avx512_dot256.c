@@ -12,7 +12,8 @@
 #define ROWS 4
 #define MAX_COLS 8 // at once
 
-// Pairs of products beyond 16 bits (most * 127 * 2) need the dot instruction and a multiplication in 32 bits.
+// Pairs of products beyond 16 bits (most * 127 * 2) need the dot instruction and a multiplication in 32 bits;
+// sub-scales of such formats are those of 32 elements.
 #define WIDE_CODE 129
 
 // What stands beside the codes in the blocks of four rows.
@@ -94,7 +95,8 @@ INLINE __m512i scale_words(bool packed, int first) {
     return _mm512_add_epi16(lane, _mm512_set1_epi16((short)first));
 }
 
-// A row's codes and, for each, its sub-scale: 16 bits for each pair, or 32 for each four of wide codes.
+// A row's codes and, for each pair of them, its sub-scale in 16 bits. With wide codes `scale` is one vector of 32 bits:
+// twice the sub-scales of the even 32 elements, then twice those of the odd ones.
 struct row_codes {
     __m512i q[4], scale[4];
 };
@@ -105,14 +107,17 @@ INLINE bool has_packed_heads(const struct format256 f) {
 
 INLINE void read_codes(const struct format256 f, const char *w, const struct heads *h, int r, struct row_codes *c) {
     const bool packed = has_packed_heads(f);
-    UNROLL for (int i = 0; i < 4; i++) {
-        c->q[i] = f.codes(w, i);
-        if (!f.scales)
-            continue;
-        c->scale[i] = _mm512_permutexvar_epi16(scale_words(packed, h->first[r] + (packed ? 2 : 4) * i), h->scale[r]);
-        if (f.most >= WIDE_CODE) // the word twice in each 32 bits: the upper one is kept, with its sign
-            c->scale[i] = _mm512_srai_epi32(c->scale[i], 16);
+    f.codes(w, c->q);
+    if (!f.scales)
+        return;
+    if (f.most >= WIDE_CODE) {
+        const __m512i even_odd = _mm512_setr_epi32(0, 4, 8, 12, 0, 4, 8, 12, 2, 6, 10, 14, 2, 6, 10, 14);
+        __m512i scales = _mm512_cvtepi16_epi32(_mm512_castsi512_si256(h->scale[r]));
+        c->scale[0] = _mm512_permutexvar_epi32(even_odd, scales);
+        return;
     }
+    UNROLL for (int i = 0; i < 4; i++) c->scale[i] =
+        _mm512_permutexvar_epi16(scale_words(packed, h->first[r] + (packed ? 2 : 4) * i), h->scale[r]);
 }
 
 INLINE __m256i times(__m256i v, int k) {
@@ -139,20 +144,30 @@ INLINE __m512i zero_lanes(const struct format256 f, const struct heads *h, int r
     return _mm512_zextsi256_si512(times(sum, f.zero));
 }
 
+// The sum of scale * code * x of wide codes. A vector of products has eight lanes for each of two sub-scales; the four
+// are added up so that each 128 bits have a lane of each.
+INLINE __m512i wide_lanes(const struct row_codes *c, const int8_t *q) {
+    __m512i v[4];
+    UNROLL for (int i = 0; i < 4; i++) v[i] =
+        _mm512_dpbusd_epi32(_mm512_setzero_si512(), c->q[i], _mm512_loadu_si512(q + 64 * i));
+    __m512i a = _mm512_add_epi32(_mm512_unpacklo_epi32(v[0], v[1]), _mm512_unpackhi_epi32(v[0], v[1]));
+    __m512i b = _mm512_add_epi32(_mm512_unpacklo_epi32(v[2], v[3]), _mm512_unpackhi_epi32(v[2], v[3]));
+    __m512i sums = _mm512_add_epi32(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
+    return _mm512_mullo_epi32(sums, c->scale[0]);
+}
+
 // One row's block: the sum of scale * (code - zero) * x over sixteen lanes.
 INLINE __m512i row_lanes(const struct format256 f, const struct row_codes *c, const struct heads *h, int r,
                          const int8_t *q, const int16_t *bs) {
     __m512i sum = _mm512_setzero_si512();
-    UNROLL for (int i = 0; i < 4; i++) {
-        __m512i x = _mm512_loadu_si512(q + 64 * i);
-        if (!f.scales)
-            sum = _mm512_dpbusd_epi32(sum, c->q[i], x);
-        else if (f.most < WIDE_CODE)
-            sum = _mm512_dpwssd_epi32(sum, _mm512_maddubs_epi16(c->q[i], x), c->scale[i]);
-        else
-            sum = _mm512_add_epi32(
-                sum, _mm512_mullo_epi32(_mm512_dpbusd_epi32(_mm512_setzero_si512(), c->q[i], x), c->scale[i]));
-    }
+    if (f.most >= WIDE_CODE)
+        sum = wide_lanes(c, q);
+    else
+        UNROLL for (int i = 0; i < 4; i++) {
+            __m512i x = _mm512_loadu_si512(q + 64 * i);
+            sum = f.scales ? _mm512_dpwssd_epi32(sum, _mm512_maddubs_epi16(c->q[i], x), c->scale[i])
+                           : _mm512_dpbusd_epi32(sum, c->q[i], x);
+        }
     return f.zero ? _mm512_sub_epi32(sum, zero_lanes(f, h, r, bs)) : sum;
 }
 

@@ -136,11 +136,11 @@ INLINE void multiply(const uint8_t *w, const struct strip *x, size_t at, __m512i
 
 // Turns 16 rows of 64 codes into groups. Out[i] takes the four groups of elements 16 i .. 16 i + 15 of the rows, each
 // GROUP_BYTES behind the one before.
-INLINE void store_groups(__m512i v[16], uint8_t *const out[4]) {
-    __m512i t[16];
+INLINE void store_groups(const __m512i rows[16], uint8_t *const out[4]) {
+    __m512i t[16], v[16];
     UNROLL for (int i = 0; i < 8; i++) {
-        t[2 * i] = _mm512_unpacklo_epi32(v[2 * i], v[2 * i + 1]);
-        t[2 * i + 1] = _mm512_unpackhi_epi32(v[2 * i], v[2 * i + 1]);
+        t[2 * i] = _mm512_unpacklo_epi32(rows[2 * i], rows[2 * i + 1]);
+        t[2 * i + 1] = _mm512_unpackhi_epi32(rows[2 * i], rows[2 * i + 1]);
     }
     UNROLL for (int i = 0; i < 4; i++) {
         v[4 * i] = _mm512_unpacklo_epi64(t[4 * i], t[4 * i + 2]);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
-// AVX-512, many columns, formats with one float scale per 256 elements. Sub-scales are multiplied as integers, in one
-// of three ways. Where code times sub-scale fits a byte, the panel holds the products (MULTIPLIED), and a block is one
-// sum. Else each part of a block is summed by itself: sums that fit 16 bits are scaled by the pair dot instruction
-// (NARROW), others by a 32-bit multiplication (WIDE), which takes twice as long or more.
+// AVX-512, many columns, formats with one float scale per 256 elements. Sub-scales are multiplied as integers. Where
+// code times sub-scale fits a byte, the panel holds the products, and a block is one sum. Else each part of a block is
+// summed by itself and multiplied in 32 bits.
 #if defined(__x86_64__)
 #include <string.h>
 
@@ -22,12 +21,9 @@ struct panel256 {
 
 static_assert(sizeof(struct panel256) + GROUP_BYTES_PER_256 <= PANEL_BYTES_PER_256, "panel256");
 
-enum scaling { MULTIPLIED, NARROW, WIDE };
-
 // What the multiplication has to know of a format.
 struct kind {
-    enum scaling scaling;
-    int part_len; // elements that are summed before scaling: 16, 32; 256 for MULTIPLIED
+    int part_len; // elements that are summed before scaling: 16, 32; 256: the panel holds products
     int min_len;  // elements with one minimum: 16 or 32; 0: none
     bool halved;  // the panel holds (product + zero) / 2, because products are odd
 };
@@ -48,40 +44,42 @@ INLINE __m512i spread_scales(__m256i scales, int i) {
                                     _mm512_castsi256_si512(scales));
 }
 
-// What a panel holds of elements 64 i .. 64 i + 63.
-typedef __m512i panel_reader(const char *b, int i);
-
-INLINE __m512i panel_q2_k(const char *b, int i) {
-    __m512i scale = spread_scales(_mm256_cvtepi8_epi16(scales_q2_k(b)), i);
-    return scaled_bytes(codes_q2_k(b, i), scale, _mm512_setzero_si512());
+INLINE void panel_q2_k(const char *b, __m512i q[4]) {
+    __m256i scales = _mm256_cvtepi8_epi16(scales_q2_k(b));
+    codes_q2_k(b, q);
+    UNROLL for (int i = 0; i < 4; i++) q[i] = scaled_bytes(q[i], spread_scales(scales, i), _mm512_setzero_si512());
 }
 
 #define ZERO_Q3_K 127 // products are -124 .. 128
 
-INLINE __m512i panel_q3_k(const char *b, int i) {
-    __m512i scale = spread_scales(_mm256_cvtepi8_epi16(scales_q3_k(b)), i);
-    __m512i codes = _mm512_sub_epi8(codes_q3_k(b, i), _mm512_set1_epi8(4));
-    return scaled_bytes(codes, scale, _mm512_set1_epi8(ZERO_Q3_K));
+INLINE void panel_q3_k(const char *b, __m512i q[4]) {
+    __m256i scales = _mm256_cvtepi8_epi16(scales_q3_k(b));
+    codes_q3_k(b, q);
+    UNROLL for (int i = 0; i < 4; i++) q[i] =
+        scaled_bytes(_mm512_sub_epi8(q[i], _mm512_set1_epi8(4)), spread_scales(scales, i), _mm512_set1_epi8(ZERO_Q3_K));
 }
 
 #define ZERO_IQ1 135 // products are odd, -135 .. 135
 
 // (product + 135) / 2 for product = scale * (code - 9): codes are even and scales odd.
-INLINE __m512i halved_products(__m512i codes, __m128i scales, int i) {
+INLINE void halve_products(__m512i q[4], __m128i scales) {
     __m256i s = _mm256_cvtepi8_epi16(scales);
     // code / 2 * s + (135 - 9 s) / 2
     __m256i offset = _mm256_sub_epi16(_mm256_set1_epi16(ZERO_IQ1), _mm256_mullo_epi16(s, _mm256_set1_epi16(9)));
     offset = _mm256_srli_epi16(offset, 1);
     offset = _mm256_or_si256(offset, _mm256_slli_epi16(offset, 8));
-    return scaled_bytes(_mm512_srli_epi16(codes, 1), spread_scales(s, i), spread_scales(offset, i));
+    UNROLL for (int i = 0; i < 4; i++) q[i] =
+        scaled_bytes(_mm512_srli_epi16(q[i], 1), spread_scales(s, i), spread_scales(offset, i));
 }
 
-INLINE __m512i panel_iq1_s(const char *b, int i) {
-    return halved_products(codes_iq1_s(b, i), scales_iq1_s(b), i);
+INLINE void panel_iq1_s(const char *b, __m512i q[4]) {
+    codes_iq1_s(b, q);
+    halve_products(q, scales_iq1_s(b));
 }
 
-INLINE __m512i panel_iq1_m(const char *b, int i) {
-    return halved_products(codes_iq1_m(b, i), scales_iq1_m(b), i);
+INLINE void panel_iq1_m(const char *b, __m512i q[4]) {
+    codes_iq1_m(b, q);
+    halve_products(q, scales_iq1_m(b));
 }
 
 // Sixteen bytes of each of sixteen rows, turned: byte 4 i + k of the rows is quarter i of out[k].
@@ -127,10 +125,7 @@ INLINE void unpack_scales(const struct kind k, scales256_reader *scales, const c
     UNROLL for (int r = 0; r < 16; r++) row[r] = scales(at[r]);
     turn_bytes(row, turned);
     UNROLL for (int i = 0; i < 16; i += step) {
-        __m512i s = _mm512_cvtepi8_epi32(turned_byte(turned, i));
-        if (k.scaling == NARROW)
-            s = _mm512_and_si512(s, _mm512_set1_epi32(0xffff));
-        _mm512_store_si512(p->scale[i / step] + 16 * v, s);
+        _mm512_store_si512(p->scale[i / step] + 16 * v, _mm512_cvtepi8_epi32(turned_byte(turned, i)));
     }
 }
 
@@ -157,19 +152,28 @@ INLINE __m512 sixteen_halves(const uint16_t h[16]) {
     return _mm512_cvtph_ps(_mm256_loadu_si256((const void *)h));
 }
 
-INLINE void unpack_block(const struct format256 f, const struct kind k, panel_reader *read, const char *const at[16],
-                         struct panel256 *p, int v) {
-    UNROLL for (int i = 0; i < 4; i++) {
-        __m512i q[16];
-        uint8_t *out[4];
-        UNROLL for (int r = 0; r < 16; r++) q[r] = read(at[r], i);
-        UNROLL for (int m = 0; m < 4; m++) out[m] = p->q[16 * i + 4 * m] + 64 * v;
-        store_groups(q, out);
+// The codes of the rows 16 v .. 16 v + 15.
+INLINE void unpack_codes(codes256_reader *read, const char *const at[16], struct panel256 *p, int v) {
+    __m512i q[4][16];
+    for (int r = 0; r < 16; r++) {
+        __m512i row[4];
+        read(at[r], row);
+        UNROLL for (int i = 0; i < 4; i++) q[i][r] = row[i];
     }
+    for (int i = 0; i < 4; i++) {
+        uint8_t *out[4];
+        UNROLL for (int m = 0; m < 4; m++) out[m] = p->q[16 * i + 4 * m] + 64 * v;
+        store_groups(q[i], out);
+    }
+}
+
+INLINE void unpack_block(const struct format256 f, const struct kind k, codes256_reader *read, const char *const at[16],
+                         struct panel256 *p, int v) {
+    unpack_codes(read, at, p, v);
     uint16_t h[16];
     UNROLL for (int r = 0; r < 16; r++) h[r] = f.half(at[r]);
     _mm512_store_ps(p->d + 16 * v, _mm512_mul_ps(sixteen_halves(h), _mm512_set1_ps(f.factor)));
-    if (k.scaling != MULTIPLIED)
+    if (k.part_len < 256)
         unpack_scales(k, f.scales, at, p, v);
     if (k.min_len) {
         UNROLL for (int r = 0; r < 16; r++) h[r] = half_at(at[r] + dmin_at(f));
@@ -178,7 +182,7 @@ INLINE void unpack_block(const struct format256 f, const struct kind k, panel_re
     }
 }
 
-INLINE void unpack256(const struct format256 f, const struct kind k, panel_reader *read, const struct dot_job *j) {
+INLINE void unpack256(const struct format256 f, const struct kind k, codes256_reader *read, const struct dot_job *j) {
     struct panel256 *p = (struct panel256 *)(void *)cut(j).panel;
     prefetch_rows(j, 0, 2 * f.block_size);
     for (size_t b = 0; b < j->n / 256; b++) {
@@ -208,8 +212,7 @@ INLINE void sum_parts(const struct kind k, bool has_zero, const struct panel256 
         UNROLL for (int v = 0; v < VECTORS; v++) {
             const __m512i scale = _mm512_load_si512(p->scale[i] + 16 * v);
             UNROLL for (int c = 0; c < COLS; c++) total[c][v] =
-                k.scaling == NARROW ? _mm512_dpwssd_epi32(total[c][v], acc[c][v], scale)
-                                    : _mm512_add_epi32(total[c][v], _mm512_mullo_epi32(acc[c][v], scale));
+                _mm512_add_epi32(total[c][v], _mm512_mullo_epi32(acc[c][v], scale));
         }
     }
 }
@@ -238,7 +241,7 @@ INLINE __m512i sum_mins(int min_len, const struct panel256 *p, const int16_t *bs
 INLINE void tile256(const struct kind k, bool has_zero, const struct panel256 *p, const struct strip *x, size_t b,
                     float sum[COLS][PANEL_ROWS]) {
     tile total;
-    if (k.scaling == MULTIPLIED)
+    if (k.part_len == 256)
         sum_products(has_zero, k.halved, p, x, b, total);
     else
         sum_parts(k, has_zero, p, x, b, total);
@@ -268,22 +271,20 @@ INLINE void multiply256(const struct kind k, int zero, const struct dot_job *j) 
     }
 }
 
-// The kinds: X(name, scaling, elements of a part, elements of a minimum, halved).
+// The kinds: X(name, elements of a part, elements of a minimum, halved).
 #define KINDS(X)                                                                                                       \
-    X(products, MULTIPLIED, 256, 0, false)                                                                             \
-    X(products_halved, MULTIPLIED, 256, 0, true)                                                                       \
-    X(products_min, MULTIPLIED, 256, 16, false)                                                                        \
-    X(narrow16, NARROW, 16, 0, false)                                                                                  \
-    X(narrow16_min, NARROW, 16, 32, false)                                                                             \
-    X(wide16, WIDE, 16, 0, false)                                                                                      \
-    X(wide32, WIDE, 32, 0, false)                                                                                      \
-    X(wide32_min, WIDE, 32, 32, false)
+    X(products, 256, 0, false)                                                                                         \
+    X(products_halved, 256, 0, true)                                                                                   \
+    X(products_min, 256, 16, false)                                                                                    \
+    X(wide16, 16, 0, false)                                                                                            \
+    X(wide32, 32, 0, false)                                                                                            \
+    X(wide32_min, 32, 32, false)
 
 // What follows the unpacking is the same for formats of a kind.
-#define KIND(name, scaling, part_len, min_len, halved)                                                                 \
-    static const struct kind name = {scaling, part_len, min_len, halved};                                              \
+#define KIND(name, part_len, min_len, halved)                                                                          \
+    static const struct kind name = {part_len, min_len, halved};                                                       \
     static void multiply_##name(const struct dot_job *j, int zero) {                                                   \
-        multiply256((struct kind){scaling, part_len, min_len, halved}, zero, j);                                       \
+        multiply256((struct kind){part_len, min_len, halved}, zero, j);                                                \
     }
 KINDS(KIND)
 
@@ -291,7 +292,7 @@ KINDS(KIND)
 #define PANELS256(X)                                                                                                   \
     X(q2_k, products_min, panel_q2_k, 0)                                                                               \
     X(q3_k, products, panel_q3_k, ZERO_Q3_K)                                                                           \
-    X(q4_k, narrow16_min, codes_q4_k, 0)                                                                               \
+    X(q4_k, wide32_min, codes_q4_k, 0)                                                                                 \
     X(q5_k, wide32_min, codes_q5_k, 0)                                                                                 \
     X(q6_k, wide16, codes_q6_k, 32)                                                                                    \
     X(iq1_s, products_halved, panel_iq1_s, ZERO_IQ1)                                                                   \
@@ -300,7 +301,7 @@ KINDS(KIND)
     X(iq2_xs, wide16, codes_iq2_xs, GRID_ZERO)                                                                         \
     X(iq2_s, wide16, codes_iq2_s, GRID_ZERO)                                                                           \
     X(iq3_xxs, wide32, codes_iq3_xxs, GRID_ZERO)                                                                       \
-    X(iq3_s, narrow16, codes_iq3_s, GRID_ZERO)                                                                         \
+    X(iq3_s, wide32, codes_iq3_s, GRID_ZERO)                                                                           \
     X(iq4_xs, wide32, codes_iq4_xs, 128)                                                                               \
     X(tq1_0, products, codes_tq1_0, 1)                                                                                 \
     X(tq2_0, products, codes_tq2_0, 1)

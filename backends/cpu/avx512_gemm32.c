@@ -42,13 +42,15 @@ INLINE uint8_t *codes_place(const struct format32 f, char *panel, size_t run, si
 INLINE void unpack_four(const struct format32 f, const char *const at[16], char *panel, size_t run, size_t runs,
                         int v) {
     _Alignas(64) uint8_t nowhere[4 * GROUP_BYTES];
-    UNROLL for (int half = 0; half < f.run_len / 16; half++) {
-        __m512i q[16];
+    const int halves = f.run_len / 16;
+    __m512i q[2][16];
+    for (int r = 0; r < 16; r++)
+        UNROLL for (int half = 0; half < halves; half++) q[half][r] = f.codes(at[r], half);
+    for (int half = 0; half < halves; half++) {
         uint8_t *out[4];
-        UNROLL for (int r = 0; r < 16; r++) q[r] = f.codes(at[r], half);
         for (size_t i = 0; i < 4; i++)
             out[i] = codes_place(f, panel, run + i, runs, half, v, nowhere);
-        store_groups(q, out);
+        store_groups(q[half], out);
     }
 }
 
