@@ -10,14 +10,16 @@
 
 #define ROWS 4
 
-// ROWS rows times `cols` columns in registers.
-INLINE void float_tile(float_reader *read, const char *const row[ROWS], const float *const x[ROWS], int cols, size_t n,
-                       float out[ROWS][ROWS]) {
+// ROWS rows times `cols` columns in registers; the next ROWS rows are asked for meanwhile.
+INLINE void float_tile(float_reader *read, const char *const row[ROWS], const char *next, const float *const x[ROWS],
+                       int cols, size_t n, float out[ROWS][ROWS]) {
+    const size_t bytes = read == read_f32 ? sizeof(float) : sizeof(uint16_t);
     __m512 sum[ROWS][ROWS];
     UNROLL for (int i = 0; i < ROWS * ROWS; i++) sum[i / ROWS][i % ROWS] = _mm512_setzero_ps();
     for (size_t i = 0; i < n; i += 16) {
         __mmask16 m = lanes_before(i, n);
         __m512 w[ROWS];
+        prefetch(next + ROWS * bytes * i, ROWS * bytes * 16);
         UNROLL for (int r = 0; r < ROWS; r++) w[r] = read(row[r], i, m);
         UNROLL for (int c = 0; c < cols; c++) {
             __m512 v = _mm512_maskz_loadu_ps(m, x[c] + i);
@@ -40,9 +42,9 @@ INLINE void dot_float(float_reader *read, const struct dot_job *j) {
             for (uint32_t i = 0; i < ROWS; i++)
                 x[i] = (const float *)(const void *)(j->x + (c + (i < cols ? i : cols - 1)) * j->x_stride);
             if (cols == 1)
-                float_tile(read, row, x, 1, j->n, out);
+                float_tile(read, row, row[0] + ROWS * j->row_size, x, 1, j->n, out);
             else
-                float_tile(read, row, x, ROWS, j->n, out);
+                float_tile(read, row, row[0] + ROWS * j->row_size, x, ROWS, j->n, out);
             for (uint32_t i = 0; i < cols; i++)
                 for (uint32_t k = 0; k < rows; k++)
                     j->y[(c + i) * j->y_stride + r + k] = out[k][i];
