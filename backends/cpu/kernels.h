@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The slots that a SIMD level can fill. The scalar level fills all of them and is the specification: every other level
-// gives the same bits. Formats have a slot each; a level without a direct kernel leaves the lower level's.
+// gives the same bits, but where it says that it rounds. Formats have a slot each; a level without a direct kernel
+// leaves the lower level's.
 #pragma once
 
 #include "backends/tape.h"
@@ -76,6 +77,7 @@ struct kernels {
     // Many columns: rows unpacked into a panel first. NULL: none at this level, dot serves.
     void (*gemm[N_QUANTS])(const struct dot_job *j);
     uint8_t gemm_cols[N_QUANTS]; // from how many columns on gemm beats dot; 0: GEMM_MIN_COLS
+    bool rounds[N_QUANTS];       // dot and gemm round activations to BF16: near the scalar bits, the same of both
     void (*norm)(const float *x, const float *w, size_t n, float eps, float *y);                       // w may be NULL
     void (*layer_norm)(const float *x, const float *w, const float *b, size_t n, float eps, float *y); // or w, or b
     void (*act[N_ACTIVATIONS])(const float *a, const float *b, size_t n, float *y); // activation(a) * b; b may be NULL
