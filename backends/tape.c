@@ -92,6 +92,18 @@ void tape_softcap(struct tape *t, float *x, uint32_t len, float cap) {
     emit(t, (struct tape_op){TAPE_SOFTCAP, .softcap = {x, len, cap}});
 }
 
+void tape_xielu(struct tape *t, struct tape_xielu o) {
+    emit(t, (struct tape_op){TAPE_XIELU, .xielu = o});
+}
+
+void tape_sparsify(struct tape *t, float *x, uint32_t len, float factor) {
+    emit(t, (struct tape_op){TAPE_SPARSIFY, .sparsify = {x, len, factor}});
+}
+
+void tape_mix(struct tape *t, struct tape_mix o) {
+    emit(t, (struct tape_op){TAPE_MIX, .mix = o});
+}
+
 size_t kv_page_size(enum kv_type type, uint32_t dim) {
     return (size_t)TAPE_PAGE * dim * (type == KV_F16 ? 2 : 4);
 }
@@ -126,11 +138,12 @@ void tape_rows(struct tape *t, uint32_t rows) {
 
 const char *tape_name(enum tape_code code) {
     static const char *const names[N_TAPE_CODES] = {
-        [TAPE_EMBED] = "embed",   [TAPE_ANGLES] = "angles",   [TAPE_NORM] = "norm",     [TAPE_MATMUL] = "matmul",
-        [TAPE_ROPE] = "rope",     [TAPE_STORE] = "store",     [TAPE_ATTEND] = "attend", [TAPE_ACT] = "act",
-        [TAPE_ADD] = "add",       [TAPE_SCALE] = "scale",     [TAPE_CLAMP] = "clamp",   [TAPE_COPY] = "copy",
-        [TAPE_TEMPER] = "temper", [TAPE_SOFTCAP] = "softcap", [TAPE_ROUTE] = "route",   [TAPE_GROUP] = "group",
-        [TAPE_SPREAD] = "spread", [TAPE_COMBINE] = "combine", [TAPE_CONV] = "conv",     [TAPE_RECUR] = "recur",
+        [TAPE_EMBED] = "embed",   [TAPE_ANGLES] = "angles",     [TAPE_NORM] = "norm",     [TAPE_MATMUL] = "matmul",
+        [TAPE_ROPE] = "rope",     [TAPE_STORE] = "store",       [TAPE_ATTEND] = "attend", [TAPE_ACT] = "act",
+        [TAPE_ADD] = "add",       [TAPE_SCALE] = "scale",       [TAPE_CLAMP] = "clamp",   [TAPE_COPY] = "copy",
+        [TAPE_TEMPER] = "temper", [TAPE_SOFTCAP] = "softcap",   [TAPE_ROUTE] = "route",   [TAPE_GROUP] = "group",
+        [TAPE_SPREAD] = "spread", [TAPE_COMBINE] = "combine",   [TAPE_CONV] = "conv",     [TAPE_RECUR] = "recur",
+        [TAPE_XIELU] = "xielu",   [TAPE_SPARSIFY] = "sparsify", [TAPE_MIX] = "mix",
     };
     return names[code];
 }

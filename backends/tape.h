@@ -94,6 +94,9 @@ enum tape_code {
     TAPE_COPY,
     TAPE_TEMPER,
     TAPE_SOFTCAP,
+    TAPE_XIELU,
+    TAPE_SPARSIFY,
+    TAPE_MIX,
     TAPE_ROUTE,
     TAPE_GROUP,
     TAPE_SPREAD,
@@ -129,7 +132,8 @@ struct tape_norm {
     const float *w, *b; // [len], or NULL for 1 and 0
     float *y;
     uint32_t groups, len;
-    bool w_of_group; // w and b are [groups][len]
+    bool w_of_group;   // w and b are [groups][len]
+    const float *like; // [rows][len] NORM_L2: y has its length instead of 1; or NULL
     float eps;
 };
 
@@ -257,6 +261,28 @@ struct tape_softcap {
     float cap;
 };
 
+// y = x > 0 ? alpha_p x^2 + beta x : alpha_n (e^min(x, eps) - 1 - x) + beta x (Huang, Schlag 2024); y is not x.
+struct tape_xielu {
+    const float *x; // [rows][len]
+    float *y;
+    uint32_t len;
+    float alpha_n, alpha_p, beta, eps;
+};
+
+// x = max(x - (mean + factor * standard deviation of the row), 0)
+struct tape_sparsify {
+    float *x; // [rows][len]
+    uint32_t len;
+    float factor;
+};
+
+// y[i] += sum over j < n_in of c[i][j] * x[j], ascending j: streams of a row, mixed by factors of the row's own.
+struct tape_mix {
+    const float *x, *c; // [rows][n_in][len], [rows][n_out][n_in]
+    float *y;           // [rows][n_out][len]
+    uint32_t n_in, n_out, len;
+};
+
 enum gating { GATING_SOFTMAX = 1, GATING_SIGMOID, GATING_SOFTMAX_CHOSEN, GATING_SQRT_SOFTPLUS };
 
 // Chooses experts: the n_used largest of probability + bias, ties to the lower index, in descending order.
@@ -354,6 +380,9 @@ struct tape_op {
         struct tape_copy copy;
         struct tape_temper temper;
         struct tape_softcap softcap;
+        struct tape_xielu xielu;
+        struct tape_sparsify sparsify;
+        struct tape_mix mix;
         struct tape_route route;
         struct tape_group group;
         struct tape_spread spread;
@@ -396,6 +425,9 @@ void tape_clamp(struct tape *t, struct tape_clamp o);
 void tape_copy(struct tape *t, struct tape_copy o);
 void tape_temper(struct tape *t, struct tape_temper o);
 void tape_softcap(struct tape *t, float *x, uint32_t len, float cap);
+void tape_xielu(struct tape *t, struct tape_xielu o);
+void tape_sparsify(struct tape *t, float *x, uint32_t len, float factor);
+void tape_mix(struct tape *t, struct tape_mix o);
 void tape_route(struct tape *t, struct tape_route o);
 void tape_group(struct tape *t, struct tape_groups groups);
 void tape_spread(struct tape *t, struct tape_spread o);

@@ -14,6 +14,7 @@
 // Decoders with dense layers, and those of their families with experts.
 ARCH(llama, "llama", .flags = ARCH_ROPE_FREQS | ARCH_FULL_ROPE, .moe = MOE_NORMALIZE)
 ARCH(llama_embed, "llama-embed", .flags = ARCH_ROPE_FREQS | ARCH_FULL_ROPE | ARCH_NON_CAUSAL, .moe = MOE_NORMALIZE)
+ARCH(apertus, "apertus", NEOX, PLAIN(NONE), .flags = ARCH_ROPE_FREQS | ARCH_OWN_HEAD, .qk = QK_NORM, .keys = KEY_XIELU)
 ARCH(arcee, "arcee", PLAIN(RELU2), .flags = ARCH_ROPE_FREQS, .keys = KEY_ATTENTION_SCALE)
 ARCH(baichuan, "baichuan", .flags = ARCH_OWN_HEAD, .adjust = adjust_baichuan)
 ARCH(bitnet, "bitnet", NEOX, .flags = ARCH_TIED)
@@ -41,6 +42,14 @@ ARCH(gemma2, "gemma2", NEOX, .norms = NORMS_SANDWICH, .activation = ACTIVATION_G
 ARCH(gemma3, "gemma3", NEOX, .norms = NORMS_SANDWICH, .activation = ACTIVATION_GELU, .window_period = 6,
      .window_rope_base = 10000, .flags = ARCH_SCALE_EMBED | ARCH_WINDOW_UNSCALED, .qk = QK_NORM,
      .keys = KEY_WINDOW | KEY_SOFTCAP, .adjust = adjust_gemma3)
+ARCH(gemma3n, "gemma3n", NEOX, .norms = NORMS_SANDWICH, .activation = ACTIVATION_GELU, .window_period = 5,
+     .window_rope_base = 10000, .flags = ARCH_SCALE_EMBED | ARCH_WINDOW_UNSCALED, .qk = QK_NORM | V_NORM,
+     .keys = KEY_WINDOW_MUST | KEY_SOFTCAP | KEY_PER_LAYER | KEY_SPARSITY, .adjust = altup_adjust,
+     .bind_layer = altup_layer, .emit_layers = altup_emit_layers)
+ARCH(gemma4, "gemma4", NEOX, .norms = NORMS_SANDWICH, .activation = ACTIVATION_GELU, .window_period = 6,
+     .window_rope_base = 10000, .flags = ARCH_SCALE_EMBED | ARCH_ROPE_FREQS | ARCH_WINDOW_UNSCALED,
+     .qk = QK_NORM | V_NORM | V_MAY_BE_K, .moe = MOE_NORMALIZE | MOE_ROUTER_NORM,
+     .keys = KEY_WINDOW_MUST | KEY_SOFTCAP | KEY_PER_LAYER, .adjust = adjust_gemma4, .bind_layer = gemma4_layer)
 ARCH(glm4, "glm4", .norms = NORMS_SANDWICH, .ffn = FFN_FUSED, .adjust = adjust_sections)
 ARCH(gpt2, "gpt2", LAYER_NORM, .rope = USE_ROPE_NONE, PLAIN(GELU), .qkv = QKV_FUSED, .flags = BIASED | ARCH_POSITIONS)
 ARCH(gptneox, "gptneox", LAYER_NORM, NEOX, .norms = NORMS_PARALLEL_TWO, PLAIN(GELU), .qkv = QKV_FUSED,

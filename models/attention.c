@@ -8,7 +8,9 @@ struct attention {
     uint32_t heads, kv_heads, dim_k, dim_v, rot;
     struct weight q, k, v, o, gate;
     struct norm q_norm, k_norm; // of each head, or of all heads together (norm_width)
+    struct norm v_norm;         // of each head of the values
     struct norm out_norm;       // before o
+    uint32_t source;            // layer whose keys and values are seen: another's where k is empty
     bool q_norm_whole, k_norm_whole, q_norm_of_group, k_norm_of_group;
     const float *q_gain; // [heads] or NULL
     const float *sinks;  // [heads] or NULL
@@ -16,6 +18,20 @@ struct attention {
     uint32_t q_wide;     // a head's rows of q: its query, and a gate behind it where there is one
     float scale;
 };
+
+// Whose keys and values the layer uses: its own, or behind those that have some the last of its kind that has.
+static bool find_source(struct model *m, uint32_t layer, struct attention *a, struct err *e) {
+    a->source = layer;
+    if (!m->n_own_kv || layer < m->n_own_kv)
+        return true;
+    for (a->source = m->n_own_kv; a->source-- > 0;)
+        if (m->layers[a->source].windowed == m->layers[layer].windowed) {
+            a->kv_heads = m->layers[a->source].kv.n_heads;
+            return true;
+        }
+    return err_set(e, ERR_INPUT, "%s: key %s.attention.shared_kv_layers: no layer before layer %u has keys of its kind",
+                   m->file->path, m->arch->name, layer);
+}
 
 static bool read_heads(struct model *m, uint32_t layer, struct attention *a, struct err *e) {
     const struct model_shape *s = &m->shape;
@@ -29,6 +45,7 @@ static bool read_heads(struct model *m, uint32_t layer, struct attention *a, str
     a->kv_heads = a->heads;
     const struct range_row kv[] = {{"attention.head_count_kv", &a->kv_heads, 1, a->heads, false}};
     ERR_FORWARD(bind_ranges(m, layer, kv, 1, e));
+    ERR_FORWARD(find_source(m, layer, a, e));
     ERR_IF(a->heads % a->kv_heads, e, ERR_INPUT, "%s: key %s.attention.head_count_kv: %u heads do not divide into %u",
            m->file->path, s->arch, a->heads, a->kv_heads);
     ERR_IF(!a->dim_k || !a->dim_v, e, ERR_INPUT, "%s: key %s.attention.key_length: %u and %u, expected 1 to %u",
@@ -67,9 +84,12 @@ static bool bind_qkv(struct model *m, uint32_t layer, struct attention *a, struc
     if (bind_has(m, "blk.%.attn_qkv", layer) || m->arch->qkv != QKV_MAY)
         return bind_fused(m, layer, a, flags, e);
     const uint32_t wide = m->arch->gate == GATE_IN_QUERY ? 2 : 1;
+    const bool may_be_k = m->arch->qk & V_MAY_BE_K && a->dim_k == a->dim_v;
     ERR_FORWARD(bind_matrix(m, "blk.%.attn_q", layer, wide * a->heads * a->dim_k, n_embd, flags, &a->q, e));
+    if (a->source != layer)
+        return true;
     ERR_FORWARD(bind_matrix(m, "blk.%.attn_k", layer, a->kv_heads * a->dim_k, n_embd, flags, &a->k, e));
-    return bind_matrix(m, "blk.%.attn_v", layer, a->kv_heads * a->dim_v, n_embd, flags, &a->v, e);
+    return bind_matrix(m, "blk.%.attn_v", layer, a->kv_heads * a->dim_v, n_embd, may_be_k ? bias : flags, &a->v, e);
 }
 
 // A norm of queries or keys: one head's width for all heads, each head's own, or the width of all heads together.
@@ -92,7 +112,9 @@ static bool bind_head_norm(struct model *m, const char *name, uint32_t layer, ui
 static bool bind_norms(struct model *m, uint32_t layer, struct attention *a, struct err *e) {
     ERR_FORWARD(bind_head_norm(m, "blk.%.attn_q_norm", layer, a->heads, a->dim_k, &a->q_norm, &a->q_norm_whole,
                                &a->q_norm_of_group, e));
-    if (a->q_norm.there || m->arch->qk & QK_NORM)
+    if (m->arch->qk & V_NORM)
+        a->v_norm = (struct norm){.there = true, .kind = m->norm, .eps = m->eps};
+    if (a->source == layer && (a->q_norm.there || m->arch->qk & QK_NORM))
         ERR_FORWARD(bind_head_norm(m, "blk.%.attn_k_norm", layer, a->kv_heads, a->dim_k, &a->k_norm, &a->k_norm_whole,
                                    &a->k_norm_of_group, e));
     return bind_norm(m, "blk.%.attn_sub_norm", layer, a->heads * a->dim_v, false, &a->out_norm, e);
@@ -139,6 +161,8 @@ static bool attention_bind(struct model *m, uint32_t layer, void **weights, stru
         return false;
     ERR_FORWARD(read_heads(m, layer, a, e));
     ERR_FORWARD(bind_qkv(m, layer, a, e));
+    if (a->source != layer) // whatever the file has of them
+        a->k = a->v = (struct weight){0};
     ERR_FORWARD(bind_norms(m, layer, a, e));
     ERR_FORWARD(bind_extras(m, layer, a, e));
     ERR_FORWARD(
@@ -146,8 +170,9 @@ static bool attention_bind(struct model *m, uint32_t layer, void **weights, stru
     a->scale = m->attention_scale > 0               ? m->attention_scale
                : m->arch->flags & ARCH_SCALE_BY_DIM ? 1 / (float)a->dim_k
                                                     : 1 / num_sqrt((float)a->dim_k);
-    m->layers[layer].kv =
-        (struct model_kv){a->kv_heads, a->dim_k, a->dim_v, false, m->causal ? m->layers[layer].window : 0};
+    if (a->source == layer)
+        m->layers[layer].kv =
+            (struct model_kv){a->kv_heads, a->dim_k, a->dim_v, false, m->causal ? m->layers[layer].window : 0};
     return true;
 }
 
@@ -179,7 +204,8 @@ static void emit_positions(struct emitter *em, uint32_t layer, const struct atte
         emit_head_norms(em, a, q, k);
     if (m->layers[layer].rope) {
         tape_rope(em->t, (struct tape_rope){q, angles, a->heads, a->dim_k, a->rot, 0, kind});
-        tape_rope(em->t, (struct tape_rope){k, angles, a->kv_heads, a->dim_k, a->rot, 0, kind});
+        if (a->k.data)
+            tape_rope(em->t, (struct tape_rope){k, angles, a->kv_heads, a->dim_k, a->rot, 0, kind});
     }
     if (late)
         emit_head_norms(em, a, q, k);
@@ -217,24 +243,45 @@ static const float *emit_parting(struct emitter *em, const struct attention *a, 
     return gate;
 }
 
+static void emit_products(struct emitter *em, const struct attention *a, const float *x, float *q, float *k, float *v) {
+    if (a->v.data)
+        tape_matmul3(em->t, x, &a->q, q, &a->k, k, &a->v, v);
+    else if (a->k.data)
+        tape_matmul2(em->t, x, &a->q, q, &a->k, k);
+    else
+        tape_matmul(em->t, x, &a->q, q);
+}
+
+static void emit_clamps(struct emitter *em, const struct attention *a, float *q, float *k, float *v) {
+    const float most = em->m->clamp_qkv;
+    if (!(most > 0))
+        return;
+    tape_clamp(em->t, (struct tape_clamp){q, a->q.rows, -most, most});
+    tape_clamp(em->t, (struct tape_clamp){k, a->k.rows, -most, most});
+    tape_clamp(em->t, (struct tape_clamp){v, a->v.rows, -most, most});
+}
+
+static void emit_value_norm(struct emitter *em, const struct attention *a, const float *k, float *v) {
+    if (a->v_norm.there && a->k.data)
+        emit_norm(em, &a->v_norm, a->v.data ? v : k, a->kv_heads, a->dim_v, v);
+}
+
 static void attention_emit(struct emitter *em, uint32_t layer, const void *weights, const float *x, float *y) {
     const struct attention *a = weights;
     const struct model *m = em->m;
-    const struct kv_layer *kv = &em->batch->kv[layer];
-    float *q = emit_rows(em, a->q.rows), *k = emit_rows(em, a->k.rows), *v = emit_rows(em, a->v.rows);
+    const struct kv_layer *kv = &em->batch->kv[a->source];
+    float *q = emit_rows(em, a->q.rows), *k = emit_rows(em, a->k.rows), *v = emit_rows(em, a->kv_heads * a->dim_v);
     float *out = emit_rows(em, a->heads * a->dim_v);
-    tape_matmul3(em->t, x, &a->q, q, &a->k, k, &a->v, v);
+    emit_products(em, a, x, q, k, v);
     const float *gate = m->arch->gate == GATE_IN_QUERY ? emit_parting(em, a, &q) : NULL;
-    if (m->clamp_qkv > 0) {
-        tape_clamp(em->t, (struct tape_clamp){q, a->q.rows, -m->clamp_qkv, m->clamp_qkv});
-        tape_clamp(em->t, (struct tape_clamp){k, a->k.rows, -m->clamp_qkv, m->clamp_qkv});
-        tape_clamp(em->t, (struct tape_clamp){v, a->v.rows, -m->clamp_qkv, m->clamp_qkv});
-    }
+    emit_clamps(em, a, q, k, v);
+    emit_value_norm(em, a, k, v);
     emit_positions(em, layer, a, q, k);
     emit_temper(em, layer, a->heads * a->dim_k, q);
     if (a->q_gain)
         tape_scale(em->t, (struct tape_scale){q, a->q_gain, a->heads, a->dim_k, true, 1});
-    tape_store(em->t, k, v, kv, em->batch->pos);
+    if (a->k.data)
+        tape_store(em->t, k, v, kv, em->batch->pos);
     tape_attend(em->t, (struct tape_attend){.q = q,
                                             .y = out,
                                             .kv = kv,

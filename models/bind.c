@@ -29,7 +29,7 @@ bool bind_bool(const struct model *m, const char *key, bool required, bool *out,
 }
 
 // The array under a key, with an element for the layer; NULL when the key is absent or one number.
-static bool find_array(const struct model *m, const char name[128], uint32_t layer, const struct gguf_value **out,
+static bool find_array(const struct model *m, const char *name, uint32_t layer, const struct gguf_value **out,
                        struct err *e) {
     const struct gguf_value *v = gguf_find(m->file, name);
     *out = v && v->type == GGUF_ARRAY ? v : NULL;
@@ -52,16 +52,20 @@ bool bind_u32_at(const struct model *m, const char *key, uint32_t layer, bool re
     return true;
 }
 
-bool bind_f32_at(const struct model *m, const char *key, uint32_t layer, bool required, float *out, struct err *e) {
-    char name[128];
+bool bind_f32_whole(const struct model *m, const char *name, uint32_t layer, bool required, float *out, struct err *e) {
     const struct gguf_value *array;
-    bind_key(m, key, name);
     ERR_FORWARD(find_array(m, name, layer, &array, e));
     if (!array)
         return gguf_get_f32(m->file, name, required, out, e);
     *out = (float)gguf_array_float(array, layer);
-    ERR_IF(!isfinite(*out), e, ERR_INPUT, "%s: key %s: element %u is not a number", m->file->path, name, layer);
+    ERR_IF(!(*out < INFINITY), e, ERR_INPUT, "%s: key %s: element %u is not a number", m->file->path, name, layer);
     return true;
+}
+
+bool bind_f32_at(const struct model *m, const char *key, uint32_t layer, bool required, float *out, struct err *e) {
+    char name[128];
+    bind_key(m, key, name);
+    return bind_f32_whole(m, name, layer, required, out, e);
 }
 
 bool bind_ranges(const struct model *m, uint32_t layer, const struct range_row *rows, size_t n, struct err *e) {
@@ -222,7 +226,7 @@ bool bind_matrices(struct model *m, const char *name, uint32_t layer, uint32_t c
                          .stride = (size_t)row_size * rows,
                          .bias_stride = rows};
     tensor_name(full, name, layer, "scale");
-    ERR_FORWARD(floats(m, full, count, false, &w->scales, e));
+    ERR_FORWARD(flags & BIND_NO_SCALE || floats(m, full, count, false, &w->scales, e));
     if (!(flags & (BIND_BIAS | BIND_BIAS_MUST)))
         return true;
     tensor_name(full, name, layer, "bias");

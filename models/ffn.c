@@ -2,6 +2,10 @@
 // The feed-forward network: activation(x W_up) W_down, or gated, activation(x W_gate) * (x W_up) W_down (Shazeer 2020).
 #include "models/ffn.h"
 
+#include <math.h>
+
+#include "base/num.h"
+
 // The inner width: what most of the tensors and the key say, so that the odd one out is the one that is named.
 static uint32_t inner_width(const struct model *m, const struct ffn_names *n, uint32_t layer) {
     uint32_t up = bind_dim(m, n->up, layer, 1), down = bind_dim(m, n->down, layer, 0), said = m->shape.n_ff, best = 0;
@@ -45,6 +49,15 @@ bool ffn_bind_named(struct model *m, const struct ffn_names *n, uint32_t layer, 
     return true;
 }
 
+static float *emit_xielu(struct emitter *em, const struct ffn *f, const float *up) {
+    struct tape_xielu o = *f->xielu;
+    o.x = up;
+    o.y = emit_rows(em, f->up.rows);
+    o.len = f->up.rows;
+    tape_xielu(em->t, o);
+    return o.y;
+}
+
 void ffn_emit_named(struct emitter *em, const struct ffn *f, const float *x, float *y) {
     const uint32_t n_ff = f->up.rows;
     float *up = emit_rows(em, n_ff), *gate = f->gate.data ? emit_rows(em, n_ff) : NULL;
@@ -52,15 +65,20 @@ void ffn_emit_named(struct emitter *em, const struct ffn *f, const float *x, flo
         tape_matmul2(em->t, x, &f->gate, gate, &f->up, up);
     else
         tape_matmul(em->t, x, &f->up, up);
-    tape_act(em->t, (struct tape_act){.activation = em->m->activation,
-                                      .limit_kind = f->limit > 0 ? em->m->arch->limit : LIMIT_NONE,
-                                      .limit = f->limit,
-                                      .a = gate ? gate : up,
-                                      .b = gate ? up : NULL,
-                                      .y = up,
-                                      .groups = 1,
-                                      .len = n_ff,
-                                      .a_len = n_ff});
+    if (f->sparse)
+        tape_sparsify(em->t, gate, n_ff, f->sparsity);
+    if (f->xielu)
+        up = emit_xielu(em, f, up);
+    else
+        tape_act(em->t, (struct tape_act){.activation = em->m->activation,
+                                          .limit_kind = f->limit > 0 ? em->m->arch->limit : LIMIT_NONE,
+                                          .limit = f->limit,
+                                          .a = gate ? gate : up,
+                                          .b = gate ? up : NULL,
+                                          .y = up,
+                                          .groups = 1,
+                                          .len = n_ff,
+                                          .a_len = n_ff});
     if (f->act_divisor)
         tape_scale(em->t, (struct tape_scale){up, f->act_divisor, 1, n_ff, false, 1});
     if (f->sub_norm.there)
@@ -83,6 +101,30 @@ static bool bind_divisor(struct model *m, uint32_t layer, struct ffn *f, struct 
     return inverse;
 }
 
+// The numbers of xIELU (Apertus), under keys without a prefix: what softplus makes alphas of, as training leaves them.
+static bool bind_xielu(struct model *m, uint32_t layer, struct ffn *f, struct err *e) {
+    struct tape_xielu *o = bind_alloc(m, sizeof *o, e);
+    if (!o)
+        return false;
+    ERR_FORWARD(bind_f32_whole(m, "xielu.alpha_n", layer, true, &o->alpha_n, e));
+    ERR_FORWARD(bind_f32_whole(m, "xielu.alpha_p", layer, true, &o->alpha_p, e));
+    ERR_FORWARD(bind_f32_whole(m, "xielu.beta", layer, true, &o->beta, e));
+    ERR_FORWARD(bind_f32_whole(m, "xielu.eps", layer, true, &o->eps, e));
+    o->alpha_n = o->beta + num_softplus(o->alpha_n);
+    o->alpha_p = num_softplus(o->alpha_p);
+    f->xielu = o;
+    return true;
+}
+
+// Of gates only what stands out is kept (Gemma 3n): -inf in the list for layers that keep all, and where there is no
+// list the first ten layers keep the upper twentieth of a normal distribution.
+static bool bind_sparsity(struct model *m, uint32_t layer, struct ffn *f, struct err *e) {
+    f->sparsity = layer < 10 ? 1.6448536f : -INFINITY;
+    ERR_FORWARD(bind_f32_at(m, "activation_sparsity_scale", layer, false, &f->sparsity, e));
+    f->sparse = f->sparsity > -INFINITY;
+    return true;
+}
+
 static bool ffn_bind(struct model *m, uint32_t layer, void **weights, struct err *e) {
     struct ffn *f = *weights = bind_alloc(m, sizeof *f, e);
     if (!f)
@@ -92,6 +134,10 @@ static bool ffn_bind(struct model *m, uint32_t layer, void **weights, struct err
     if (m->arch->keys & KEY_LIMITS)
         ERR_FORWARD(bind_f32_at(m, "swiglu_clamp_shexp", layer, false, &f->limit, e));
     ERR_FORWARD(bind_norm(m, "blk.%.ffn_sub_norm", layer, f->up.rows, false, &f->sub_norm, e));
+    if (m->arch->keys & KEY_XIELU)
+        ERR_FORWARD(bind_xielu(m, layer, f, e));
+    if (m->arch->keys & KEY_SPARSITY)
+        ERR_FORWARD(bind_sparsity(m, layer, f, e));
     return bind_divisor(m, layer, f, e);
 }
 

@@ -9,6 +9,9 @@ struct ffn {
     struct norm sub_norm;         // before down
     const float *act_divisor;     // [n_ff], reciprocals; or NULL
     float limit;                  // of the activations; 0: none
+    bool sparse;
+    float sparsity;                 // where sparse: how many deviations above their mean gates begin
+    const struct tape_xielu *xielu; // the activation's numbers, where it is that one; or NULL
 };
 
 struct ffn_names {

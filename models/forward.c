@@ -53,6 +53,8 @@ static void emit_embedding(struct emitter *em, float *x) {
         tape_copy(em->t, (struct tape_copy){x, copy, 1, m->shape.n_embd, m->shape.n_embd, 0, m->shape.n_embd, 0});
         em->embedding = copy;
     }
+    if (m->per_layer)
+        per_layer_emit(em, x);
 }
 
 // An encoder that stands before a decoder has a pass of its own.

@@ -30,13 +30,22 @@ static bool bind_named(struct model *m, uint32_t layer, const char *name, struct
     return true;
 }
 
+bool layer_join(struct model *m, uint32_t layer, const char *in, const char *out, const struct block *block,
+                struct err *e) {
+    struct model_layer *l = &m->layers[layer];
+    struct sub *s = &l->subs[l->n_subs - 1];
+    struct unit *u = &s->units[s->n_units++];
+    u->block = block;
+    ERR_FORWARD(bind_named(m, layer, in, &u->in, e));
+    ERR_FORWARD(bind_named(m, layer, out, &u->out, e));
+    return block->bind(m, layer, &u->weights, e);
+}
+
 bool layer_add(struct model *m, uint32_t layer, const char *in, const char *out, const struct block *block,
                struct err *e) {
     struct model_layer *l = &m->layers[layer];
     struct sub *s = &l->subs[l->n_subs++];
     s->scale = m->arch->flags & ARCH_RESIDUAL_NORMED ? 1 : m->residual_scale;
-    s->n_units = 1;
-    s->units[0].block = block;
     ERR_FORWARD(bind_named(m, layer, in, &s->in, e));
     ERR_FORWARD(bind_named(m, layer, out, &s->out, e));
     s->out_of_sum = m->arch->norms == NORMS_ADDED;
@@ -44,7 +53,7 @@ bool layer_add(struct model *m, uint32_t layer, const char *in, const char *out,
         s->in.there = true;
     if (m->arch->post_eps > 0)
         s->out.eps = m->arch->post_eps;
-    return block->bind(m, layer, &s->units[0].weights, e);
+    return !block || layer_join(m, layer, NULL, NULL, block, e);
 }
 
 static const struct block *mixer_of(const struct model *m, uint32_t layer) {
@@ -86,12 +95,59 @@ bool layer_bind(struct model *m, uint32_t layer, struct err *e) {
 static void emit_units(struct emitter *em, uint32_t layer, const struct sub *s, const float *h, float *y) {
     const size_t mark = em->used, n_embd = em->m->shape.n_embd;
     for (uint32_t i = 0; i < s->n_units; i++) {
+        const struct unit *u = &s->units[i];
         float *out = i ? emit_rows(em, n_embd) : y;
-        s->units[i].block->emit(em, layer, s->units[i].weights, h, out);
+        const float *in = u->in.there ? emit_normed(em, &u->in, h, emit_rows(em, n_embd)) : h;
+        u->block->emit(em, layer, u->weights, in, out);
+        if (u->out.there)
+            emit_norm(em, &u->out, out, 1, (uint32_t)n_embd, out);
         if (i)
             tape_add(em->t, (struct tape_add){out, y, (uint32_t)n_embd, 1, false});
         em->used = mark;
     }
+}
+
+static void emit_early_router(struct emitter *em, const struct model_layer *l, const float *x) {
+    em->router_logits = NULL;
+    if (!l->early_router.data)
+        return;
+    float *logits = emit_rows(em, l->early_router.rows);
+    tape_matmul(em->t, x, &l->early_router, logits);
+    em->router_logits = logits;
+}
+
+// Before anything is added: x itself becomes the step's normed input, scaled, where that is what steps add to.
+static void emit_base(struct emitter *em, const float *input, float *x) {
+    const uint32_t n = em->m->shape.n_embd;
+    if (!(em->m->arch->flags & ARCH_RESIDUAL_NORMED))
+        return;
+    tape_copy(em->t, (struct tape_copy){input, x, 1, n, n, 0, n, 0});
+    tape_scale(em->t, (struct tape_scale){x, NULL, 1, n, false, em->m->residual_scale});
+}
+
+// What is done to the sum of a step; before is what x was before it, where that is wanted again.
+static void emit_sum(struct emitter *em, const struct sub *s, const float *before, float *x) {
+    const uint32_t n = em->m->shape.n_embd;
+    if (s->out.there && s->out_of_sum)
+        emit_norm(em, &s->out, x, 1, n, x);
+    if (s->sum_scale > 0)
+        tape_scale(em->t, (struct tape_scale){x, NULL, 1, n, false, s->sum_scale});
+    if (s->again.there) {
+        tape_add(em->t, (struct tape_add){before, x, n, 1, false});
+        emit_norm(em, &s->again, x, 1, n, x);
+    }
+}
+
+// What follows the last step; h is free.
+static void emit_layer_end(struct emitter *em, const struct model_layer *l, float *h, float *x) {
+    const uint32_t n = em->m->shape.n_embd;
+    if (l->skip_scale) {
+        tape_copy(em->t, (struct tape_copy){em->embedding, h, 1, n, n, 0, n, 0});
+        tape_scale(em->t, (struct tape_scale){h, l->skip_scale, 1, n, true, 1});
+        tape_add(em->t, (struct tape_add){h, x, n, 1, false});
+    }
+    if (l->out_scale)
+        tape_scale(em->t, (struct tape_scale){x, l->out_scale, 1, n, true, 1});
 }
 
 void emit_layer(struct emitter *em, uint32_t layer, float *x) {
@@ -100,14 +156,10 @@ void emit_layer(struct emitter *em, uint32_t layer, float *x) {
     const size_t mark = em->used;
     float *h = emit_rows(em, n_embd), *own = emit_rows(em, n_embd), *out[MAX_SUBS];
     const float *input = x;
+    em->x = x;
     for (uint32_t i = 0; i < l->n_subs; i++)
         out[i] = emit_rows(em, n_embd);
-    em->router_logits = NULL;
-    if (l->early_router.data) {
-        float *logits = emit_rows(em, l->early_router.rows);
-        tape_matmul(em->t, x, &l->early_router, logits);
-        em->router_logits = logits;
-    }
+    emit_early_router(em, l, x);
     for (uint32_t i = 0, first = 0; i < l->n_subs; i++) {
         const struct sub *s = &l->subs[i];
         if (s->same_input && s->in.there)
@@ -119,31 +171,17 @@ void emit_layer(struct emitter *em, uint32_t layer, float *x) {
             emit_norm(em, &s->out, out[i], 1, n_embd, out[i]);
         if (i + 1 < l->n_subs && l->subs[i + 1].same_input)
             continue; // added when all that read this x have done so
-        if (em->m->arch->flags & ARCH_RESIDUAL_NORMED) {
-            tape_copy(em->t, (struct tape_copy){input, x, 1, n_embd, n_embd, 0, n_embd, 0});
-            tape_scale(em->t, (struct tape_scale){x, NULL, 1, n_embd, false, em->m->residual_scale});
-        }
+        emit_base(em, input, x);
         if (s->again.there) // such steps have no norm before them: h is free
             tape_copy(em->t, (struct tape_copy){x, h, 1, n_embd, n_embd, 0, n_embd, 0});
         for (; first <= i; first++)
             if (!l->subs[first].late)
                 tape_add(em->t, (struct tape_add){out[first], x, n_embd, l->subs[first].scale, false});
-        if (s->out.there && s->out_of_sum)
-            emit_norm(em, &s->out, x, 1, n_embd, x);
-        if (s->again.there) {
-            tape_add(em->t, (struct tape_add){h, x, n_embd, 1, false});
-            emit_norm(em, &s->again, x, 1, n_embd, x);
-        }
+        emit_sum(em, s, h, x);
     }
     for (uint32_t i = 0; i < l->n_subs; i++)
         if (l->subs[i].late)
             tape_add(em->t, (struct tape_add){out[i], x, n_embd, l->subs[i].scale, false});
-    if (l->skip_scale) {
-        tape_copy(em->t, (struct tape_copy){em->embedding, h, 1, n_embd, n_embd, 0, n_embd, 0});
-        tape_scale(em->t, (struct tape_scale){h, l->skip_scale, 1, n_embd, true, 1});
-        tape_add(em->t, (struct tape_add){h, x, n_embd, 1, false});
-    }
-    if (l->out_scale)
-        tape_scale(em->t, (struct tape_scale){x, l->out_scale, 1, n_embd, true, 1});
+    emit_layer_end(em, l, h, x);
     em->used = mark;
 }

@@ -331,6 +331,7 @@ static bool bind_all(struct model *m, struct err *e) {
     ERR_FORWARD(read_shape(m, e));
     ERR_FORWARD(read_numbers_of(m, e));
     ERR_FORWARD(bind_ends(m, e));
+    ERR_FORWARD(per_layer_bind(m, e));
     ERR_FORWARD(rope_init(m, e));
     ERR_FORWARD(bind_layers(m, e));
     m->shape.n_slots = m->n_slots ? m->n_slots : m->shape.n_layers * m->n_loops;

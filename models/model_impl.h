@@ -90,6 +90,8 @@ enum qk_norm {
     QK_NORM_LATE = 2,  // come after rope
     QK_NORM_LAYER = 4, // are layer norms whatever the others are
     QK_NORM_BARE = 8,  // have no weights
+    V_NORM = 16,       // values are normed too, without weights
+    V_MAY_BE_K = 32,   // and where attn_v is not there, they are keys before their norm
 };
 
 // Queries, keys and values in one matrix.
@@ -109,11 +111,12 @@ enum attention_gate {
 };
 
 enum moe_flags {
-    MOE_NORMALIZE = 1,   // experts' weights are divided by their sum
-    MOE_ROUTE_EARLY = 2, // the router reads the layer's input
-    MOE_WEIGH_FIRST = 4, // experts' inputs are weighted, not what they give
-    MOE_BIAS = 8,        // experts and their router have biases
-    MOE_DENSE = 16,      // a dense feed-forward stands beside the experts
+    MOE_NORMALIZE = 1,    // experts' weights are divided by their sum
+    MOE_ROUTE_EARLY = 2,  // the router reads the layer's input
+    MOE_WEIGH_FIRST = 4,  // experts' inputs are weighted, not what they give
+    MOE_BIAS = 8,         // experts and their router have biases
+    MOE_DENSE = 16,       // a dense feed-forward stands beside the experts
+    MOE_ROUTER_NORM = 32, // the router reads the step's x under a norm of its own, ffn_gate_inp.scale / sqrt(n_embd)
 };
 
 // Optional keys that an architecture reads.
@@ -135,6 +138,9 @@ enum arch_keys {
     KEY_VALUE_SCALE = 1 << 14,
     KEY_LIMITS = 1 << 15,
     KEY_ROPE_ALPHA = 1 << 16,
+    KEY_XIELU = 1 << 17, // must be there
+    KEY_PER_LAYER = 1 << 18,
+    KEY_SPARSITY = 1 << 19,
 };
 
 // Which layers have the recurrent block in place of attention.
@@ -211,11 +217,13 @@ struct sub {
     bool late;         // is added at the end of the layer
     bool same_input;   // reads what the step before read, normed or not, and is added together with it
     uint32_t n_units;
-    struct {
+    struct unit {
+        struct norm in, out; // within the step's
         const struct block *block;
         void *weights;
     } units[MAX_UNITS];
     float scale;
+    float sum_scale; // multiplies the sum; 0: as it is
 };
 
 struct model_layer {
@@ -241,6 +249,8 @@ struct rope {
     uint32_t original_ctx;
     const float *divisors; // [rot / 2] or NULL
 };
+
+struct per_layer;
 
 struct model {
     const struct arch *arch;
@@ -273,23 +283,29 @@ struct model {
     struct model_layer *layers;
     uint32_t n_slots;   // 0: a slot for each layer of each loop
     uint32_t n_encoder; // layers of an encoder, which come first
-    void *special;      // of an architecture with a forward pass of its own
-    float yarn_scale;   // what YaRN makes of queries and keys, for attention that scales scores by it
-    uint32_t n_loops;   // times that the layers are run
+    uint32_t n_own_kv;  // layers from this one on use keys and values of the last before it of their kind; 0: none
+    struct per_layer *per_layer; // embeddings for each layer, or NULL
+    void *special;               // of an architecture with a forward pass of its own
+    float yarn_scale;            // what YaRN makes of queries and keys, for attention that scales scores by it
+    uint32_t n_loops;            // times that the layers are run
     bool norm_between_loops;
     bool hard_ctx; // no more than shape.n_ctx, however positions are stretched
 };
 
 // Of layers.
 extern const struct block block_attention, block_latent, block_ffn, block_experts, block_mamba, block_mamba2,
-    block_plamo2, block_shortconv, block_delta, block_kda, block_lightning, block_grove;
+    block_plamo2, block_shortconv, block_delta, block_kda, block_lightning, block_grove, block_per_layer;
 
 bool layer_bind(struct model *m, uint32_t layer, struct err *e);
 // The feed-forward of a layer, dense or with experts.
 const struct block *layer_ffn(const struct model *m, uint32_t layer);
-// A step of one block under the usual norms.
+// A step of one block under the usual norms, or with block NULL one that layer_join fills.
 bool layer_add(struct model *m, uint32_t layer, const char *in, const char *out, const struct block *block,
                struct err *e);
+
+// One more block in the layer's last step, with norms of its own; names as in layer_add.
+bool layer_join(struct model *m, uint32_t layer, const char *in, const char *out, const struct block *block,
+                struct err *e);
 
 // The rotary settings of the file and of m->rope_params (models/rope.c).
 bool rope_init(struct model *m, struct err *e);
@@ -301,6 +317,8 @@ bool bind_bool(const struct model *m, const char *key, bool required, bool *out,
 // A number that the file gives once for all layers or in an array with one for each.
 bool bind_u32_at(const struct model *m, const char *key, uint32_t layer, bool required, uint32_t *out, struct err *e);
 bool bind_f32_at(const struct model *m, const char *key, uint32_t layer, bool required, float *out, struct err *e);
+// The same for a key that is written out.
+bool bind_f32_whole(const struct model *m, const char *name, uint32_t layer, bool required, float *out, struct err *e);
 // "PREFIX.key" as the file has it.
 void bind_key(const struct model *m, const char *key, char out[128]);
 // A row of a table of numbers with their range; an optional 0 leaves the value as it is.
@@ -321,6 +339,7 @@ enum bind_flags {
     BIND_MUST = 1,      // absent is an error
     BIND_BIAS = 2,      // NAME.bias may be there
     BIND_BIAS_MUST = 4, // must be there
+    BIND_NO_SCALE = 8,  // NAME.scale is something else
 };
 // A matrix [rows][cols]; *w stays empty (data NULL) when it is absent and need not be there.
 bool bind_matrix(struct model *m, const char *name, uint32_t layer, uint32_t rows, uint32_t cols, unsigned flags,
@@ -352,6 +371,8 @@ struct emitter {
     float *angles, *angles_window;
     const float *router_logits; // [rows][n_experts] of the layer at hand where they were made early, or NULL
     const float *embedding;     // [rows][n_embd] where a layer may want it again, or NULL
+    const float *x;             // [rows][n_embd] what the step at hand adds to
+    const float *per_layer;     // [rows][n_layers][width] embeddings for each layer, or NULL
 };
 
 // Room for n floats, until em->used is set back.
@@ -364,6 +385,11 @@ const float *emit_normed(struct emitter *em, const struct norm *n, const float *
 void emit_layer(struct emitter *em, uint32_t layer, float *x);
 // n floats of queries grow with their position, where the model wants it.
 void emit_temper(struct emitter *em, uint32_t layer, uint32_t n, float *q);
+
+// Embeddings for each layer (models/per_layer.c): bound where the file has them; made of x, the embedding, for the
+// batch.
+bool per_layer_bind(struct model *m, struct err *e);
+void per_layer_emit(struct emitter *em, const float *x);
 
 // Pooling and what follows it (models/pooling.c): keys and tensors.
 bool pooling_bind(struct model *m, struct err *e);

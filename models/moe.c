@@ -7,6 +7,7 @@
 struct experts {
     uint32_t n_used, n_groups, n_groups_used;
     struct weight router;
+    struct norm router_norm;  // of the step's x; or none: the router reads what the experts read
     const float *choice_bias; // [n_experts] or NULL
     struct weight gate, up, down;
     struct weight latent_down, latent_up; // the experts work in a narrower space (Nemotron); or empty
@@ -65,11 +66,25 @@ static bool read_limits(struct model *m, uint32_t layer, struct experts *x, stru
     return bind_f32_at(m, "swiglu_clamp_shexp", layer, false, &x->shared.limit, e);
 }
 
+// The norm before the router, whose weights come divided.
+static bool bind_router_norm(struct model *m, uint32_t layer, struct norm *n, struct err *e) {
+    const uint32_t n_embd = m->shape.n_embd;
+    const float *scale, root = num_sqrt((float)n_embd);
+    float *w = bind_alloc(m, n_embd * sizeof *w, e);
+    ERR_FORWARD(w && bind_floats(m, "blk.%.ffn_gate_inp", "scale", layer, n_embd, true, &scale, e));
+    for (uint32_t i = 0; i < n_embd; i++)
+        w[i] = scale[i] / root;
+    *n = (struct norm){.there = true, .kind = m->norm, .w = w, .eps = m->eps};
+    return true;
+}
+
 static bool bind_router(struct model *m, uint32_t layer, struct experts *x, struct err *e) {
     struct weight *router = m->arch->moe & MOE_ROUTE_EARLY ? &m->layers[layer].early_router : &x->router;
     const unsigned bias = m->arch->moe & MOE_BIAS ? BIND_BIAS_MUST : BIND_BIAS;
-    ERR_FORWARD(
-        bind_matrix(m, "blk.%.ffn_gate_inp", layer, m->n_experts, m->shape.n_embd, BIND_MUST | bias, router, e));
+    const bool normed = m->arch->moe & MOE_ROUTER_NORM;
+    const unsigned flags = BIND_MUST | bias | (normed ? BIND_NO_SCALE : 0u);
+    ERR_FORWARD(bind_matrix(m, "blk.%.ffn_gate_inp", layer, m->n_experts, m->shape.n_embd, flags, router, e));
+    ERR_FORWARD(!normed || bind_router_norm(m, layer, &x->router_norm, e));
     return bind_floats(m, "blk.%.exp_probs_b", "bias", layer, m->n_experts, false, &x->choice_bias, e);
 }
 
@@ -174,6 +189,8 @@ static const float *emit_logits(struct emitter *em, const struct experts *w, con
     if (em->router_logits)
         return em->router_logits;
     float *logits = emit_rows(em, em->m->n_experts);
+    if (w->router_norm.there)
+        x = emit_normed(em, &w->router_norm, em->x, emit_rows(em, em->m->shape.n_embd));
     tape_matmul(em->t, x, &w->router, logits);
     return logits;
 }

@@ -251,8 +251,30 @@ bool one_layer(struct model *m, uint32_t layer, struct err *e) {
 // Attention and a state space side by side.
 bool falcon_h1_layer(struct model *m, uint32_t layer, struct err *e) {
     ERR_FORWARD(layer_add(m, layer, "blk.%.attn_norm", NULL, &block_attention, e));
-    struct sub *s = &m->layers[layer].subs[0];
-    s->units[s->n_units].block = &block_mamba2;
-    ERR_FORWARD(block_mamba2.bind(m, layer, &s->units[s->n_units++].weights, e));
+    ERR_FORWARD(layer_join(m, layer, NULL, NULL, &block_mamba2, e));
     return layer_add(m, layer, "blk.%.ffn_norm", NULL, &block_ffn, e);
+}
+
+// Scores are not scaled, and the last layers use keys and values of earlier ones.
+bool adjust_gemma4(struct model *m, struct err *e) {
+    uint32_t shared = 0;
+    const struct range_row rows[] = {{"attention.shared_kv_layers", &shared, 0, m->shape.n_layers - 1, false}};
+    ERR_FORWARD(bind_ranges(m, 0, rows, 1, e));
+    m->n_own_kv = m->shape.n_layers - shared;
+    m->attention_scale = 1;
+    return true;
+}
+
+// Experts beside a dense feed-forward, each under norms of its own; then the layer's embedding.
+bool gemma4_layer(struct model *m, uint32_t layer, struct err *e) {
+    if (bind_has(m, "blk.%.ffn_gate_inp", layer) && m->n_experts) {
+        ERR_FORWARD(layer_add(m, layer, "blk.%.attn_norm", "blk.%.post_attention_norm", &block_attention, e));
+        ERR_FORWARD(layer_add(m, layer, NULL, "blk.%.post_ffw_norm", NULL, e));
+        ERR_FORWARD(layer_join(m, layer, "blk.%.ffn_norm", "blk.%.post_ffw_norm_1", &block_ffn, e));
+        ERR_FORWARD(layer_join(m, layer, "blk.%.pre_ffw_norm_2", "blk.%.post_ffw_norm_2", &block_experts, e));
+    } else
+        ERR_FORWARD(layer_bind(m, layer, e));
+    if (m->per_layer)
+        ERR_FORWARD(layer_add(m, layer, NULL, "blk.%.post_norm", &block_per_layer, e));
+    return bind_floats(m, "blk.%.layer_output_scale", "weight", layer, 1, false, &m->layers[layer].out_scale, e);
 }

@@ -75,5 +75,6 @@ void check_rows(struct check_level *l) {
     check_norm(l);
     check_act(l, ACTIVATION_SILU, "silu");
     check_act(l, ACTIVATION_GELU, "gelu");
+    check_act(l, ACTIVATION_EXP, "exp");
     check_f16(l);
 }

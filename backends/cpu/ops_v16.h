@@ -138,6 +138,7 @@ INLINE v16 sigmoid16(v16 x) {
 ACT(silu, silu16)
 ACT(gelu, gelu16)
 ACT(sigmoid, sigmoid16)
+ACT(exp, exp16)
 
 static void to_f16(const float *x, size_t n, uint16_t *y) {
     size_t i = 0;
@@ -155,5 +156,6 @@ static void fill_ops(struct kernels *k) {
     k->act[ACTIVATION_SILU] = act_silu;
     k->act[ACTIVATION_GELU] = act_gelu;
     k->act[ACTIVATION_SIGMOID] = act_sigmoid;
+    k->act[ACTIVATION_EXP] = act_exp;
     k->to_f16 = to_f16;
 }

@@ -40,11 +40,15 @@ static void run_angles(struct cpu_backend *cpu, const struct tape_op *op, uint32
     }
 }
 
-static void norm_l2(const float *x, size_t n, float eps, float *y) {
+static float length_of(const float *x, size_t n) {
     float sum[16] = {0};
     for (size_t i = 0; i < n; i++)
         sum[i % 16] = num_fma(x[i], x[i], sum[i % 16]);
-    float length = num_sqrt(quant_sum16(sum)), inverse = 1.0f / (length > eps ? length : eps);
+    return num_sqrt(quant_sum16(sum));
+}
+
+static void norm_l2(const float *x, const float *like, size_t n, float eps, float *y) {
+    float length = length_of(x, n), inverse = (like ? length_of(like, n) : 1.0f) / (length > eps ? length : eps);
     for (size_t i = 0; i < n; i++)
         y[i] = x[i] * inverse;
 }
@@ -67,7 +71,7 @@ static void run_norm(struct cpu_backend *cpu, const struct tape_op *op, uint32_t
         else if (o->kind == NORM_LAYER)
             cpu->kernels.layer_norm(o->x + at, w, b, o->len, o->eps, o->y + at);
         else
-            norm_l2(o->x + at, o->len, o->eps, o->y + at);
+            norm_l2(o->x + at, o->like ? o->like + (size_t)row * o->len : NULL, o->len, o->eps, o->y + at);
     }
 }
 
@@ -184,9 +188,50 @@ static void run_softcap(struct cpu_backend *cpu, const struct tape_op *op, uint3
         x[i] = o->cap * num_tanh(x[i] / o->cap);
 }
 
+static void run_xielu(struct cpu_backend *cpu, const struct tape_op *op, uint32_t row) {
+    const struct tape_xielu *o = &op->xielu;
+    const float *restrict x = o->x + (size_t)row * o->len;
+    float *restrict y = o->y + (size_t)row * o->len;
+    for (uint32_t i = 0; i < o->len; i++)
+        y[i] = x[i] < o->eps ? x[i] : o->eps;
+    cpu->kernels.act[ACTIVATION_EXP](y, NULL, o->len, y);
+    for (uint32_t i = 0; i < o->len; i++)
+        y[i] = (x[i] > 0 ? o->alpha_p * x[i] * x[i] : o->alpha_n * (y[i] - 1.0f - x[i])) + o->beta * x[i];
+}
+
+static void run_sparsify(struct cpu_backend *cpu, const struct tape_op *op, uint32_t row) {
+    const struct tape_sparsify *o = &op->sparsify;
+    float *x = o->x + (size_t)row * o->len, sum[16] = {0}, squares[16] = {0};
+    (void)cpu;
+    for (uint32_t i = 0; i < o->len; i++)
+        sum[i % 16] += x[i];
+    const float mean = quant_sum16(sum) / (float)o->len;
+    for (uint32_t i = 0; i < o->len; i++)
+        squares[i % 16] += (x[i] - mean) * (x[i] - mean);
+    const float least = mean + o->factor * num_sqrt(quant_sum16(squares) / (float)o->len);
+    for (uint32_t i = 0; i < o->len; i++)
+        x[i] = x[i] > least ? x[i] - least : 0;
+}
+
+static void run_mix(struct cpu_backend *cpu, const struct tape_op *op, uint32_t row) {
+    const struct tape_mix *o = &op->mix;
+    const float *c = o->c + (size_t)row * o->n_out * o->n_in;
+    (void)cpu;
+    for (uint32_t i = 0; i < o->n_out; i++) {
+        float *restrict y = o->y + ((size_t)row * o->n_out + i) * o->len;
+        for (uint32_t j = 0; j < o->n_in; j++) {
+            const float *restrict x = o->x + ((size_t)row * o->n_in + j) * o->len, factor = *c++;
+            for (uint32_t k = 0; k < o->len; k++)
+                y[k] += factor * x[k];
+        }
+    }
+}
+
 cpu_row_op *const cpu_row_ops[N_TAPE_CODES] = {
-    [TAPE_EMBED] = run_embed, [TAPE_ANGLES] = run_angles,   [TAPE_NORM] = run_norm,     [TAPE_ROPE] = run_rope,
-    [TAPE_STORE] = cpu_store, [TAPE_ACT] = run_act,         [TAPE_ADD] = run_add,       [TAPE_SCALE] = run_scale,
-    [TAPE_CLAMP] = run_clamp, [TAPE_COPY] = run_copy,       [TAPE_TEMPER] = run_temper, [TAPE_SOFTCAP] = run_softcap,
-    [TAPE_ROUTE] = cpu_route, [TAPE_COMBINE] = cpu_combine, [TAPE_SPREAD] = cpu_spread,
+    [TAPE_EMBED] = run_embed, [TAPE_ANGLES] = run_angles,     [TAPE_NORM] = run_norm,
+    [TAPE_ROPE] = run_rope,   [TAPE_STORE] = cpu_store,       [TAPE_ACT] = run_act,
+    [TAPE_ADD] = run_add,     [TAPE_SCALE] = run_scale,       [TAPE_CLAMP] = run_clamp,
+    [TAPE_COPY] = run_copy,   [TAPE_TEMPER] = run_temper,     [TAPE_SOFTCAP] = run_softcap,
+    [TAPE_ROUTE] = cpu_route, [TAPE_COMBINE] = cpu_combine,   [TAPE_SPREAD] = cpu_spread,
+    [TAPE_XIELU] = run_xielu, [TAPE_SPARSIFY] = run_sparsify, [TAPE_MIX] = run_mix,
 };
