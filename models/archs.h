@@ -127,6 +127,7 @@ ARCH(cohere2moe, "cohere2moe", LAYER_NORM, .norms = NORMS_PARALLEL, .rope_layers
 ARCH(dbrx, "dbrx", LAYER_NORM, NEOX, .norms = NORMS_PRE_OUT, .qkv = QKV_FUSED, .flags = ARCH_OWN_HEAD,
      .moe = MOE_NORMALIZE, .keys = KEY_CLAMP_QKV)
 ARCH(deepseek, "deepseek", .flags = ARCH_OWN_HEAD, .keys = KEY_EXPERT_SCALE)
+ARCH(deepseek2_ocr, "deepseek2-ocr", NEOX, .keys = EXPERT_KEYS)
 ARCH(dots1, "dots1", NEOX, .flags = ARCH_OWN_HEAD, .qk = QK_NORM, .keys = EXPERT_KEYS)
 ARCH(ernie45_moe, "ernie4_5-moe", .flags = ARCH_NO_BIASES, .moe = MOE_NORMALIZE, .keys = KEY_EXPERT_SCALE)
 ARCH(exaone_moe, "exaone-moe", NEOX, .rope_layers = ROPE_WINDOWED_ONLY, .window = 128, .window_period = 4,
@@ -171,6 +172,9 @@ ARCH(bert, "bert", ENCODER, .rope = USE_ROPE_NONE, PLAIN(GELU_ERF), .flags = ENC
 ARCH(nomic_bert, "nomic-bert", ENCODER, NEOX, .flags = ENCODER_FLAGS)
 ARCH(jina_bert_v2, "jina-bert-v2", ENCODER, .rope = USE_ROPE_NONE, .ffn = FFN_FUSED, .activation = ACTIVATION_GELU_ERF,
      .alibi = 8, .flags = ENCODER_FLAGS, .bind_layer = jina_layer)
+ARCH(jina_bert_v3, "jina-bert-v3", ENCODER, NEOX, PLAIN(GELU_ERF), .flags = ENCODER_FLAGS)
+ARCH(nomic_bert_moe, "nomic-bert-moe", ENCODER, NEOX, PLAIN(GELU_ERF), .flags = ENCODER_FLAGS, .keys = KEY_EXPERT_SCALE)
+ARCH(eurobert, "eurobert", NEOX, .flags = ARCH_NON_CAUSAL)
 ARCH(gemma_embedding, "gemma-embedding", NEOX, .norms = NORMS_SANDWICH, .activation = ACTIVATION_GELU,
      .window_kind = WINDOW_SYMMETRIC, .window_period = 6, .window_rope_base = 10000,
      .flags = ARCH_SCALE_EMBED | ARCH_WINDOW_UNSCALED | ARCH_NON_CAUSAL, .qk = QK_NORM, .keys = KEY_WINDOW)

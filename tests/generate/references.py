@@ -7,10 +7,11 @@ import sys
 import decoders
 import encoders
 import gemmas
+import kin
 import rwkv_cases
 import t5
 
-FAMILIES = (encoders, decoders, gemmas, t5, rwkv_cases)
+FAMILIES = (encoders, decoders, gemmas, kin, t5, rwkv_cases)
 DATA = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data", "beyond")
 
 
