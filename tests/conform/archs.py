@@ -18,10 +18,16 @@ def nmse(got, want):
     return sum((a - b) ** 2 for a, b in zip(got, want)) / sum(b * b for b in want)
 
 
+def arguments(path):
+    return ("logits", "-m", path, "--ids", open(path + ".ids").read().strip(), "--kv", "f32")
+
+
+def reference(path):
+    return lib.floats(open(path + ".logits", "rb").read())
+
+
 def compare(path, arch):
-    ids = open(path + ".ids").read().strip()
-    want = lib.floats(open(path + ".logits", "rb").read())
-    args = ("logits", "-m", path, "--ids", ids, "--kv", "f32")
+    want, args = reference(path), arguments(path)
     whole = lib.pith(*args)
     got = lib.floats(whole)
     if len(got) != len(want):
@@ -58,5 +64,6 @@ def main():
             lib.not_ok(f"archs: {name}", e)
 
 
-main()
-lib.finish()
+if __name__ == "__main__":
+    main()
+    lib.finish()

@@ -48,6 +48,16 @@ def variants_of(run):
     return threads
 
 
+def unpack(path, folder):
+    """The model of a case, unpacked, and its values."""
+    base = path[: -len(".json")]
+    model = os.path.join(folder, os.path.basename(base) + ".gguf")
+    with lzma.open(base + ".gguf.xz") as packed, open(model, "wb") as f:
+        f.write(packed.read())
+    with open(base + ".f32", "rb") as f:
+        return model, lib.floats(f.read())
+
+
 def check(path, commands, supported, folder):
     name = os.path.basename(path)[: -len(".json")]
     with open(path) as f:
@@ -55,11 +65,7 @@ def check(path, commands, supported, folder):
     if case["architecture"] not in supported:
         lib.skip(f"beyond: {name}", f"architecture {case['architecture']} is not supported")
         return
-    model = os.path.join(folder, name + ".gguf")
-    with lzma.open(path[: -len(".json")] + ".gguf.xz") as packed, open(model, "wb") as f:
-        f.write(packed.read())
-    with open(path[: -len(".json")] + ".f32", "rb") as f:
-        values = lib.floats(f.read())
+    model, values = unpack(path, folder)
     for n, run in enumerate(case["runs"], 1):
         title = f"beyond: {name}: {run['command']} {run['args'].get('pooling', n)}"
         if run["command"] not in commands:
@@ -79,5 +85,6 @@ def main():
             check(path, have["commands"], have["architectures"], folder)
 
 
-main()
-lib.finish()
+if __name__ == "__main__":
+    main()
+    lib.finish()
