@@ -192,6 +192,7 @@ ARCH(t5, "t5", .rope = USE_ROPE_NONE, .last_norm = "dec.output_norm", .flags = A
 // Latent attention.
 ARCH(deepseek2, "deepseek2", .attention = &block_latent, .flags = ARCH_YARN_OWN_MUL, .yarn_unit = 10,
      .keys = EXPERT_KEYS | KEY_TEMPER, .adjust = adjust_deepseek2)
+ARCH(plm, "plm", PLAIN(RELU2), .attention = &block_latent, .flags = ARCH_TIED)
 ARCH(mistral4, "mistral4", .attention = &block_latent, .yarn_unit = 10, .keys = EXPERT_KEYS | KEY_TEMPER,
      .adjust = adjust_deepseek2)
 ARCH(minicpm3, "minicpm3", NEOX, .attention = &block_latent, .flags = ARCH_ROPE_FREQS, .adjust = adjust_minicpm3)
