@@ -35,7 +35,12 @@ static bool read_counts(struct model *m, uint32_t layer, struct experts *x, stru
 static bool bind_stacks(struct model *m, uint32_t layer, struct experts *x, struct err *e) {
     const uint32_t n = m->n_experts, down = bind_dim(m, "blk.%.ffn_down_exps", layer, 0),
                    up = bind_dim(m, "blk.%.ffn_up_exps", layer, 1), gate = bind_dim(m, "blk.%.ffn_gate_exps", layer, 1);
-    const uint32_t n_ff = up && up == gate ? up : down ? down : m->shape.n_ff; // the odd one out is named
+    const uint32_t fused = bind_dim(m, "blk.%.ffn_gate_up_exps", layer, 1) / 2;
+    uint32_t said = 0;
+    struct err ignored;
+    bind_u32_at(m, "expert_feed_forward_length", layer, false, &said, &ignored);
+    // The odd one out is named.
+    const uint32_t n_ff = up && up == gate ? up : fused && fused == said ? fused : down ? down : m->shape.n_ff;
     const uint32_t width = x->latent_down.data ? x->latent_down.rows : m->shape.n_embd;
     const unsigned flags = BIND_MUST | (m->arch->moe & MOE_BIAS ? BIND_BIAS_MUST : BIND_BIAS);
     struct weight both;
