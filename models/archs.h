@@ -192,6 +192,10 @@ ARCH(t5, "t5", .rope = USE_ROPE_NONE, .last_norm = "dec.output_norm", .flags = A
 // Latent attention.
 ARCH(deepseek2, "deepseek2", .attention = &block_latent, .flags = ARCH_YARN_OWN_MUL, .yarn_unit = 10,
      .keys = EXPERT_KEYS | KEY_TEMPER, .adjust = adjust_deepseek2)
+ARCH(deepseek32, "deepseek32", .attention = &block_latent, .flags = ARCH_YARN_OWN_MUL, .yarn_unit = 10,
+     .keys = EXPERT_KEYS, .adjust = adjust_indexed)
+ARCH(glm_dsa, "glm-dsa", .attention = &block_latent, .gating = GATING_SIGMOID, .keys = EXPERT_KEYS,
+     .adjust = adjust_indexed)
 ARCH(plm, "plm", PLAIN(RELU2), .attention = &block_latent, .flags = ARCH_TIED)
 ARCH(mistral4, "mistral4", .attention = &block_latent, .yarn_unit = 10, .keys = EXPERT_KEYS | KEY_TEMPER,
      .adjust = adjust_deepseek2)
@@ -232,8 +236,7 @@ ARCH(qwen35moe, "qwen35moe", NEOX, .norms = NORMS_PRE_POST, .gate = GATE_IN_QUER
      .recurrent_where = RECURRENT_3_OF_4, .qk = QK_NORM, .moe = MOE_NORMALIZE)
 ARCH(minimax_01, "minimax-01", NEOX, .recurrent = &block_lightning, .recurrent_where = RECURRENT_7_OF_8,
      .flags = ARCH_RESIDUAL_NORMED, .moe = MOE_NORMALIZE, .keys = KEY_RESIDUAL_SCALE | KEY_EXPERT_SCALE)
-ARCH(minimax_m3, "minimax-m3", NEOX, .limit = LIMIT_OAI, .qk = QK_NORM, .keys = EXPERT_KEYS,
-     .adjust = adjust_minimax_m3)
+ARCH(minimax_m3, "minimax-m3", NEOX, .limit = LIMIT_OAI, .qk = QK_NORM, .keys = EXPERT_KEYS, .adjust = adjust_indexed)
 ARCH(hrm_text, "hrm_text", NEOX, .norms = NORMS_BARE, .gate = GATE_SIGMOID, .keys = KEY_EMBED_SCALE,
      .adjust = hrm_adjust, .emit_layers = hrm_emit_layers)
 

@@ -227,9 +227,9 @@ bool adjust_deepseek2(struct model *m, struct err *e) {
     return bind_u32(m, "attention.temperature_length", false, &m->temper_period, e);
 }
 
-// Attention is to the best blocks of keys; as long as all keys are among the best, it is to all. Longer contexts than
-// that cannot be run.
-bool adjust_minimax_m3(struct model *m, struct err *e) {
+// Attention is to the best keys, or blocks of keys, that an indexer chooses; as long as all are among the best, it is
+// to all. Longer contexts than that cannot be run.
+bool adjust_indexed(struct model *m, struct err *e) {
     uint32_t best = m->shape.n_ctx;
     const struct range_row rows[] = {{"attention.indexer.top_k", &best, 1, UINT32_MAX, true}};
     ERR_FORWARD(bind_ranges(m, 0, rows, 1, e));

@@ -5,7 +5,7 @@
 #include "models/model_impl.h"
 
 typedef bool quirk_adjust(struct model *m, struct err *e);
-quirk_adjust hrm_adjust, adjust_minicpm3, adjust_deepseek2, adjust_minimax_m3, adjust_baichuan, adjust_exaone4,
+quirk_adjust hrm_adjust, adjust_minicpm3, adjust_deepseek2, adjust_indexed, adjust_baichuan, adjust_exaone4,
     adjust_gemma2, adjust_gemma3, adjust_sections, adjust_hunyuan, adjust_minicpm, adjust_mistral3, adjust_nanbeige,
     adjust_cohere2moe, adjust_modern_bert, adjust_grok, adjust_llama4, adjust_smallthinker, adjust_step35, adjust_t5,
     adjust_t5encoder, adjust_gemma4, altup_adjust;

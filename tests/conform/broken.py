@@ -32,7 +32,7 @@ def complaint(path, arch, name):
         return f"status {r.returncode}: {r.stderr.strip()[-300:]}"
     if r.returncode == 3 and r.stderr.count("\n") != 1:
         return f"not one line: {r.stderr[:200]}"
-    if r.returncode == 3 and name and SAME.get(name.split(".")[-2], name) not in r.stderr:
+    if r.returncode == 3 and name and SAME.get(name.rsplit(".", 1)[0].split(".")[-1], name) not in r.stderr:
         return f"does not name {name}: {r.stderr.strip()}"
     return None
 

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: MIT
 """Kin of models that other files have, which differ by little: EuroBERT, Jina embeddings 3, Nomic embeddings 2 (experts),
-the language model of DeepSeek-OCR 2, PLM (latent attention with a plain feed-forward)."""
+the language model of DeepSeek-OCR 2, PLM (latent attention with a plain feed-forward), and DeepSeek 3.2 and GLM 5 in contexts
+so short that their indexers choose all keys."""
 import gguf
 import torch
 import transformers
-from transformers import (DeepseekV2Config, DeepseekV2ForCausalLM, EuroBertConfig, EuroBertModel, JinaEmbeddingsV3Config,
-                          JinaEmbeddingsV3Model, NomicBertConfig, NomicBertModel)
+from transformers import (DeepseekV2Config, DeepseekV2ForCausalLM, DeepseekV32Config, DeepseekV32ForCausalLM, EuroBertConfig,
+                          EuroBertModel, GlmMoeDsaConfig, GlmMoeDsaForCausalLM, JinaEmbeddingsV3Config, JinaEmbeddingsV3Model,
+                          NomicBertConfig, NomicBertModel)
 from transformers.models.deepseek_ocr2.configuration_deepseek_ocr2 import DeepseekOcr2TextConfig
 from transformers.models.deepseek_ocr2.modeling_deepseek_ocr2 import DeepseekOcr2TextModel
 
-from case import Case, ids_of, randomize
+from case import Case, ids_of, randomize, rounded
 from encoders import base_keys as encoder_keys
 from encoders import evaluate
 
@@ -125,6 +127,13 @@ def decoder_case(name, origin, config, model, head, ids, **keys):
     return case
 
 
+def experts(key, value):
+    """Experts of the class -> of the published file's kind, gates and the others apart."""
+    if "experts.gate_up_proj" in key:
+        return [(key.replace("gate_up_proj", part + "_proj.weight"), v) for part, v in zip(("gate", "up"), value.chunk(2, 1))]
+    return [(key + ".weight" if key.endswith("experts.down_proj") else key, value)]
+
+
 def deepseek2_ocr():
     config = DeepseekOcr2TextConfig(vocab_size=77, hidden_size=48, intermediate_size=84, num_hidden_layers=3,
                                     num_attention_heads=4, max_position_embeddings=96, rms_norm_eps=1e-2, n_routed_experts=6,
@@ -139,13 +148,7 @@ def deepseek2_ocr():
                         leading_dense_block_count=1)
     case.tensor("output.weight", head)
 
-    def change(key, value):
-        key = "model." + key
-        if "experts.gate_up_proj" in key:
-            return [(key.replace("gate_up_proj", part + "_proj.weight"), v) for part, v in zip(("gate", "up"), value.chunk(2, 1))]
-        return [(key + ".weight" if key.endswith("experts.down_proj") else key, value)]
-
-    case.state(model.state_dict(), gguf.MODEL_ARCH.DEEPSEEK2OCR, 3, change)
+    case.state(model.state_dict(), gguf.MODEL_ARCH.DEEPSEEK2OCR, 3, lambda key, value: experts("model." + key, value))
     return case
 
 
@@ -168,5 +171,50 @@ def plm():
     return case
 
 
+def indexed(name, seed, config_class, model_class, arch, **more):
+    """kv_b is written head by head, as llama.cpp's converter does; the indexer's weights choose nothing here."""
+    heads, nope, rot, dim_v, rank, groups = 4, 10, 6, 14, 20, more.get("n_group", 1)
+    config = config_class(vocab_size=75, hidden_size=48, intermediate_size=84, moe_intermediate_size=20, num_hidden_layers=3,
+                          num_attention_heads=heads, num_key_value_heads=heads, n_shared_experts=1, n_routed_experts=8,
+                          num_experts_per_tok=3, routed_scaling_factor=1.5, kv_lora_rank=rank, q_lora_rank=28,
+                          qk_rope_head_dim=rot, v_head_dim=dim_v, qk_nope_head_dim=nope, norm_topk_prob=True,
+                          max_position_embeddings=96, rms_norm_eps=1e-2, index_topk=64, index_head_dim=16, index_n_heads=2,
+                          first_k_dense_replace=1, attn_implementation="eager", experts_implementation="eager",
+                          rope_parameters=ROPE, **more)
+    model = randomize(model_class(config), seed, scale={"gate.weight": 3.0})
+    rng = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for key, value in model.named_buffers():
+            if "e_score_correction_bias" in key:
+                value.copy_(rounded(0.1 * torch.randn(value.shape, generator=rng)))
+    for layer in model.model.layers:
+        layer.self_attn.q_a_layernorm.variance_epsilon = layer.self_attn.kv_a_layernorm.variance_epsilon = config.rms_norm_eps
+    case = decoder_case(name, model_class.__name__, config, model.model, model.lm_head.weight, ids_of(seed, 45, 75),
+                        attention__head_count_kv=1, attention__key_length=rank + rot, attention__value_length=rank,
+                        attention__key_length_mla=nope + rot, attention__value_length_mla=dim_v, attention__kv_lora_rank=rank,
+                        attention__q_lora_rank=28, attention__indexer__top_k=64, attention__indexer__head_count=2,
+                        attention__indexer__key_length=16, rope__dimension_count=rot, rope__freq_base=1000.0, expert_count=8,
+                        expert_used_count=3, expert_shared_count=1, expert_feed_forward_length=20, expert_weights_scale=1.5,
+                        expert_weights_norm=True, expert_gating_func=2, leading_dense_block_count=1, expert_group_count=groups,
+                        expert_group_used_count=more.get("topk_group", 1))
+
+    def change(key, value):
+        if "kv_b_proj" not in key:
+            return experts(key.replace("e_score_correction_bias", "e_score_correction.bias"), value)
+        k, v = value.view(heads, nope + dim_v, rank).split([nope, dim_v], 1)
+        return [(key.replace("kv_b", "k_b"), k.transpose(1, 2)), (key.replace("kv_b", "v_b"), v)]
+
+    case.state(model.state_dict(), arch, 3, change, drop=("indexer",))
+    return case
+
+
+def deepseek32():
+    return indexed("deepseek32", 76, DeepseekV32Config, DeepseekV32ForCausalLM, gguf.MODEL_ARCH.DEEPSEEK2, n_group=4, topk_group=2)
+
+
+def glm_dsa():
+    return indexed("glm-dsa", 77, GlmMoeDsaConfig, GlmMoeDsaForCausalLM, gguf.MODEL_ARCH.GLM_DSA, indexer_types=["full", "shared", "full"])
+
+
 CASES = {"eurobert": eurobert, "jina-bert-v3": jina_bert_v3, "nomic-bert-moe": nomic_bert_moe,
-         "deepseek2-ocr": deepseek2_ocr, "plm": plm}
+         "deepseek2-ocr": deepseek2_ocr, "plm": plm, "deepseek32": deepseek32, "glm-dsa": glm_dsa}
