@@ -234,6 +234,33 @@ size_t session_rewind(struct session *s, size_t n) {
     return s->n;
 }
 
+// Stores random keys and values at the n positions behind the history, in every layer.
+static bool pretend_batch(struct session *s, uint32_t n, struct err *e) {
+    kv_grow(&s->kv, s->n + n);
+    tape_clear(&s->tape, n);
+    for (uint32_t i = 0; i < s->kv.n_layers; i++)
+        if (s->kv.layers[i].k)
+            tape_store(&s->tape, s->activations, s->activations, &s->kv.layers[i], (uint32_t)s->n);
+    ERR_FORWARD(run(s, e));
+    s->n += n;
+    return true;
+}
+
+bool session_pretend(struct session *s, const int32_t *ids, size_t n, struct err *e) {
+    uint32_t rows, x = 1;
+    ERR_IF(n > s->params.n_ctx, e, ERR_CONTEXT, "%zu ids do not fit the context of %u", n, s->params.n_ctx);
+    ERR_FORWARD(check_ids(s, ids, 0, n, e));
+    go_back(s, 0);
+    memcpy(s->history, ids, n * sizeof *ids);
+    for (size_t i = 0; i < s->activations_size / sizeof(float); i++, x = x * 1664525 + 1013904223) // Knuth's constants
+        s->activations[i] = (float)(int32_t)x * 0x1p-31f;
+    for (; s->n < n;) {
+        rows = (uint32_t)min_size(n - s->n, model_needs(s->en->model)->max_rows);
+        ERR_FORWARD(pretend_batch(s, rows, e));
+    }
+    return true;
+}
+
 // Hands the logits of the batch's rows to the sink, a slice of them at a time.
 static bool sink_batch(struct session *s, const float *hidden, uint32_t rows, size_t position, session_sink *sink,
                        void *user, struct err *e) {

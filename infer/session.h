@@ -73,6 +73,10 @@ bool session_load(struct session *s, const char *path, struct err *e);
 // A second session with the same history, which shares nothing that changes. It takes as much memory, for what is used.
 bool session_fork(struct session **out, const struct session *s, struct err *e);
 
+// Makes the history the n ids without evaluating them: keys and values of every layer are random numbers, states of
+// recurrences zeros. What follows means nothing, but takes the time that it would take behind such a history.
+bool session_pretend(struct session *s, const int32_t *ids, size_t n, struct err *e);
+
 // Bytes of KV memory that the history fills.
 size_t session_kv_bytes(const struct session *s);
 
