@@ -105,7 +105,10 @@ void tape_mix(struct tape *t, struct tape_mix o) {
 }
 
 size_t kv_page_size(enum kv_type type, uint32_t dim) {
-    return (size_t)TAPE_PAGE * dim * (type == KV_F16 ? 2 : 4);
+    static const struct {
+        uint32_t len, bytes; // of a block
+    } blocks[N_KV_TYPES] = {[KV_F16] = {1, 2}, [KV_F32] = {1, 4}, [KV_Q8_0] = {32, 34}, [KV_Q4_0] = {32, 18}};
+    return (size_t)TAPE_PAGE * ((dim + blocks[type].len - 1) / blocks[type].len) * blocks[type].bytes;
 }
 
 void tape_route(struct tape *t, struct tape_route o) {

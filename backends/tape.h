@@ -14,6 +14,8 @@
 
 // Keys lie in pages of this many absolute positions: the unit in which attention sums (docs/DESIGN.md, arithmetic).
 #define TAPE_PAGE 64
+// Pages are merged into chapters of so many, and these into the result.
+#define TAPE_CHAPTER 4
 // Most rows of one tape, except for row-less operands.
 #define TAPE_MAX_ROWS 256
 #define TAPE_MAX_MATRICES 3
@@ -32,10 +34,15 @@ struct weight {
     const float *scales; // [count], multiply the products; or NULL
 };
 
-enum kv_type { KV_F16, KV_F32 };
+enum kv_type { KV_F16, KV_F32, KV_Q8_0, KV_Q4_0, N_KV_TYPES };
 
-// Keys and values of one layer. Page p holds positions [64 p, 64 p + 64): for each KV head, 64 keys, each contiguous.
-// Where v is NULL no values are stored: a key's value is its own first dim_v <= dim_k elements (latent attention).
+static inline bool kv_quantized(enum kv_type type) {
+    return type == KV_Q8_0 || type == KV_Q4_0;
+}
+
+// Keys and values of one layer. Page p holds positions [64 p, 64 p + 64): for each KV head, 64 keys, each contiguous;
+// where they are quantized, the backend decides how a head's page is laid out. Where v is NULL no values are stored: a
+// key's value is its own first dim_v <= dim_k elements (latent attention).
 struct kv_layer {
     void *k, *v; // [page][head][64][dim]
     enum kv_type type;
@@ -43,7 +50,7 @@ struct kv_layer {
     uint32_t ring; // pages that there is room for: page p lies at p % ring; 0: all of them
 };
 
-// Bytes of a page of one head's keys or values.
+// Bytes of a page of one head's keys or values; quantized vectors are filled up to whole blocks.
 size_t kv_page_size(enum kv_type type, uint32_t dim);
 
 enum rope_kind {

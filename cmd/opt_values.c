@@ -110,7 +110,7 @@ static bool choose(const struct opt *o, const char *value, const char *const *na
 }
 
 bool opt_kv(const struct opt *o, const char *value, void *field, struct err *e) {
-    static const char *const names[] = {[KV_F16] = "f16", [KV_F32] = "f32"};
+    static const char *const names[] = {[KV_F16] = "f16", [KV_F32] = "f32", [KV_Q8_0] = "q8_0", [KV_Q4_0] = "q4_0"};
     size_t i;
     ERR_FORWARD(choose(o, value, names, ARRAY_LEN(names), &i, e));
     *(enum kv_type *)field = (enum kv_type)i;

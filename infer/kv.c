@@ -108,13 +108,17 @@ uint32_t kv_row_size(const struct kv_layer *l, bool values) {
     return there ? (uint32_t)(kv_page_size(l->type, values ? l->dim_v : l->dim_k) / TAPE_PAGE) : 0;
 }
 
+uint64_t kv_walk_end(enum kv_type type, uint64_t n) {
+    return kv_quantized(type) ? pages_of(n) * TAPE_PAGE : n;
+}
+
 bool kv_walk(const struct kv_layer *l, bool values, uint64_t first, size_t n, kv_visit *visit, void *user,
              struct err *e) {
     const size_t row = kv_row_size(l, values), head = row * TAPE_PAGE;
     if (!row)
         return true;
     for (uint64_t page = first; page < pages_of(n); page++) {
-        size_t rows = min_size(n - page * TAPE_PAGE, TAPE_PAGE);
+        size_t rows = min_size(kv_walk_end(l->type, n) - page * TAPE_PAGE, TAPE_PAGE);
         char *at = (char *)(values ? l->v : l->k) + (l->ring ? page % l->ring : page) * l->n_heads * head;
         for (uint32_t h = 0; h < l->n_heads; h++, at += head)
             ERR_FORWARD(visit(user, at, rows * row, e));

@@ -37,6 +37,9 @@ uint64_t kv_first_page(const struct kv *kv, uint32_t layer);
 // Bytes of a position of one head's keys or values in that layer; 0 where there are none.
 uint32_t kv_row_size(const struct kv_layer *l, bool values);
 
+// Where kv_walk over the first n positions ends: there, or, where the vectors of a page lie between each other, behind
+// the whole page.
+uint64_t kv_walk_end(enum kv_type type, uint64_t n);
 // Passes over the memory of the first n positions from page `first` on, in ascending order: keys or values, page by
 // page, in a page head by head. Of the pages only the first n positions count.
 typedef bool kv_visit(void *user, void *ptr, size_t size, struct err *e);

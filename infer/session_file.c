@@ -140,6 +140,7 @@ struct image {
     const char *name;
     struct cursor c; // at the data, once the header is checked
     uint64_t angles, n, state_size;
+    enum kv_type kv;
     uint32_t n_slots, n_vocab, n_copies, flags;
     const uint8_t *ids, *slots, *copies;
 };
@@ -170,6 +171,7 @@ static bool read_header(const struct session *s, struct image *f, struct err *e)
                f->n_vocab != session_n_vocab(s) || f->state_size != s->state.size,
            e, ERR_INPUT, "%s: is of another model", f->name);
     ERR_IF(kv != s->params.kv, e, ERR_INPUT, "%s: its keys and values are of another type than this run's", f->name);
+    f->kv = s->params.kv;
     ERR_IF(f->n > INT32_MAX || f->n_copies > STATE_MAX_COPIES || f->flags > HAS_LOGITS, e, ERR_INPUT,
            "%s: impossible numbers in its header", f->name);
     return true;
@@ -208,7 +210,7 @@ static bool check_tables(const struct session *s, const struct image *f, struct 
 }
 
 static uint64_t side_size(const struct image *f, uint32_t slot, bool values) {
-    uint64_t positions = f->n - min_size(f->n, (uint64_t)slot_number(f, slot, 3) * TAPE_PAGE);
+    uint64_t n = kv_walk_end(f->kv, f->n), positions = n - min_size(n, (uint64_t)slot_number(f, slot, 3) * TAPE_PAGE);
     return positions * slot_number(f, slot, 0) * slot_number(f, slot, values ? 2 : 1);
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backends/cpu/kv_quant.h"
 #include "base/num.h"
 #include "tests/check.h"
 
@@ -17,8 +18,8 @@ static struct state make_state(struct check_level *l, uint32_t rows, uint32_t di
         .s = check_alloc(&l->memory, rows * sizeof(float)),
         .acc = check_alloc(&l->memory, (size_t)rows * dim_v * sizeof(float)),
         .scores = check_alloc(&l->memory, (size_t)ATTEND_ROWS * TAPE_PAGE * sizeof(float)),
-        .k32 = check_alloc(&l->memory, round_up((size_t)TAPE_PAGE * dim_k, 16) * sizeof(float)),
-        .v32 = check_alloc(&l->memory, round_up((size_t)TAPE_PAGE * dim_v, 16) * sizeof(float)),
+        .k32 = check_alloc(&l->memory, TAPE_PAGE * round_up(dim_k, KV_BLOCK) * sizeof(float)),
+        .v32 = check_alloc(&l->memory, TAPE_PAGE * round_up(dim_v, KV_BLOCK) * sizeof(float)),
     };
     for (uint32_t r = 0; r < rows; r++)
         t.m[r] = -INFINITY;
@@ -27,9 +28,26 @@ static struct state make_state(struct check_level *l, uint32_t rows, uint32_t di
     return t;
 }
 
+// Random codes; scales of keys that no row sees are NaN.
+static void *make_quant_page(struct check_level *l, enum kv_type type, uint32_t dim, uint32_t lo, uint32_t hi) {
+    size_t size = kv_page_size(type, dim);
+    uint8_t *page = check_alloc(&l->memory, size);
+    uint32_t extreme = check_u32(&l->rng) % 4;
+    for (size_t i = 0; i < size; i++)
+        page[i] = extreme == 0 ? 0xff : extreme == 1 ? 0 : (uint8_t)check_u32(&l->rng);
+    for (uint32_t b = 0; b < kv_blocks(dim); b++)
+        for (uint32_t key = 0; key < TAPE_PAGE; key++) {
+            uint16_t h = num_f32_to_f16(key >= lo && key < hi ? 0.02f * check_float(&l->rng) : NAN);
+            memcpy((char *)page + ((const char *)(kv_scales(type, page, b) + key) - (char *)page), &h, 2);
+        }
+    return page;
+}
+
 // A page of keys or values; keys that no row sees hold NaN, as memory of a forgotten history may.
 static void *make_page(struct check_level *l, enum kv_type type, uint32_t dim, uint32_t lo, uint32_t hi) {
     size_t n = (size_t)TAPE_PAGE * dim;
+    if (kv_quantized(type))
+        return make_quant_page(l, type, dim, lo, hi);
     char *page = check_alloc(&l->memory, n * (type == KV_F16 ? 2 : 4));
     for (size_t i = 0; i < n; i++) {
         bool seen = i / dim >= lo && i / dim < hi;
@@ -48,12 +66,25 @@ static struct attend_job make_job(uint32_t rows, const float **q, uint32_t *lo, 
                                .q = q,
                                .lo = lo,
                                .hi = hi,
-                               .m = t.m,
-                               .s = t.s,
-                               .acc = t.acc,
+                               .found = {t.m, t.s, t.acc},
                                .scores = t.scores,
                                .k32 = t.k32,
                                .v32 = t.v32};
+}
+
+// The queries as ACT_Q8.
+static const struct quant_vec *make_codes(struct check_level *l, const float *const *q, uint32_t rows, uint32_t dim) {
+    const uint32_t wide = kv_blocks(dim) * KV_BLOCK;
+    const struct quant_layout layout = quant_act_layout(ACT_Q8, wide);
+    struct quant_vec *codes = check_alloc(&l->memory, rows * sizeof *codes);
+    char *record = check_alloc(&l->memory, rows * layout.size);
+    for (uint32_t r = 0; r < rows; r++, record += layout.size) {
+        float x[ATTEND_MAX_DIM] = {0};
+        memcpy(x, q[r], dim * sizeof *x);
+        l->slow->encode[ACT_Q8](x, wide, record);
+        codes[r] = quant_act_vec(&layout, record);
+    }
+    return codes;
 }
 
 // Which keys of the page row r sees, by kind of case.
@@ -82,6 +113,8 @@ static void compare(struct check_level *l, uint32_t rows, uint32_t dim_k, uint32
         qt[i / ATTEND_ROWS][i % ATTEND_ROWS] = i % ATTEND_ROWS < rows ? queries[i % ATTEND_ROWS][i / ATTEND_ROWS] : 0;
     struct attend_job x = make_job(rows, q, lo, hi, a), y = make_job(rows, q, lo, hi, b);
     x.type = y.type = type;
+    const struct quant_vec *codes = kv_quantized(type) ? make_codes(l, q, rows, dim_k) : NULL;
+    x.codes = y.codes = codes;
     x.qt = y.qt = rows > ATTEND_FEW ? &qt[0][0] : NULL;
     x.dim_k = y.dim_k = dim_k;
     x.dim_v = y.dim_v = dim_v;
@@ -110,14 +143,49 @@ static void compare(struct check_level *l, uint32_t rows, uint32_t dim_k, uint32
     check_free_all(&l->memory);
 }
 
+// Chapters merged one after the other; rows that a chapter gives nothing are left alone.
+static void compare_merge(struct check_level *l, uint32_t rows, uint32_t dim) {
+    struct state all[2] = {make_state(l, rows, dim, dim), make_state(l, rows, dim, dim)};
+    for (int chapter = 0; chapter < 3; chapter++) {
+        struct state part = make_state(l, rows, dim, dim);
+        for (uint32_t r = 0; r < rows; r++) {
+            if (check_u32(&l->rng) % 4 == 0)
+                continue;
+            part.m[r] = 9 * check_float(&l->rng);
+            part.s[r] = 1 + check_float(&l->rng);
+            for (uint32_t i = 0; i < dim; i++)
+                part.acc[(size_t)r * dim + i] = check_float(&l->rng);
+        }
+        const struct attend_found from = {part.m, part.s, part.acc};
+        l->fast->merge(&(struct attend_found){all[0].m, all[0].s, all[0].acc}, &from, rows, dim);
+        l->slow->merge(&(struct attend_found){all[1].m, all[1].s, all[1].acc}, &from, rows, dim);
+    }
+    size_t at;
+    CHECK_MSG(check_same(all[0].acc, all[1].acc, (size_t)rows * dim, &at), "rows %u dim %u: value %zu", rows, dim, at);
+    CHECK_MSG(check_same(all[0].s, all[1].s, rows, &at), "rows %u dim %u: sum %zu", rows, dim, at);
+    CHECK_MSG(check_same(all[0].m, all[1].m, rows, &at), "rows %u dim %u: maximum %zu", rows, dim, at);
+    check_free_all(&l->memory);
+}
+
+static void check_merge(struct check_level *l) {
+    static const uint32_t dims[] = {1, 17, 64, 80, 576};
+    if (!check_begin(l, l->fast->merge != l->slow->merge, "attend.merge"))
+        return;
+    for (size_t d = 0; d < ARRAY_LEN(dims); d++)
+        for (uint32_t rows = 1; rows < 10; rows++)
+            compare_merge(l, rows, dims[d]);
+}
+
 void check_attention(struct check_level *l) {
     static const uint32_t dims[][2] = {{64, 64},   {128, 128}, {256, 256},   {80, 80}, {20, 36},
                                        {576, 512}, {8, 8},     {1024, 1024}, {33, 17}};
     static const uint32_t rows[] = {1, 2, 3, 4, 5, 8, 9, 17, 31, 32, 33, 63, 64};
     if (l->bench)
         return;
-    for (int type = 0; type < 2; type++) {
-        if (!check_begin(l, l->fast->attend != l->slow->attend, "attend.%s", type == KV_F16 ? "f16" : "f32"))
+    check_merge(l);
+    static const char *const types[N_KV_TYPES] = {"f16", "f32", "q8_0", "q4_0"};
+    for (int type = 0; type < N_KV_TYPES; type++) {
+        if (!check_begin(l, l->fast->attend != l->slow->attend, "attend.%s", types[type]))
             continue;
         for (size_t d = 0; d < ARRAY_LEN(dims); d++)
             for (size_t r = 0; r < ARRAY_LEN(rows); r++)

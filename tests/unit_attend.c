@@ -9,7 +9,7 @@
 
 #include "backends/backend.h"
 
-#define KEYS 200
+#define KEYS 300 // more than a chapter
 #define KV_HEADS 2
 #define HEADS 6
 #define DIM_K 37
@@ -34,10 +34,13 @@ static void fill(float *x, size_t n, uint64_t *state) {
         x[i] = random_float(state);
 }
 
-static struct fixture *make_fixture(struct backend *b) {
+static size_t bytes(enum kv_type type, uint32_t dim) {
+    return round_up(KEYS, TAPE_PAGE) / TAPE_PAGE * KV_HEADS * kv_page_size(type, dim);
+}
+
+static struct fixture *make_fixture(struct backend *b, enum kv_type type) {
     struct fixture *f = calloc(1, sizeof *f);
     uint64_t state = 1;
-    size_t slots = KV_HEADS * round_up(KEYS, TAPE_PAGE);
     if (!f)
         return NULL;
     fill(&f->k[0][0][0], sizeof f->k / sizeof(float), &state);
@@ -47,16 +50,15 @@ static struct fixture *make_fixture(struct backend *b) {
         f->slopes[h] = 0x1p-3f / (float)(h + 1);
     fill(f->sinks, HEADS, &state);
     fill(&f->bias[0][0], sizeof f->bias / sizeof(float), &state);
-    f->kv = (struct kv_layer){.type = KV_F32, .n_heads = KV_HEADS, .dim_k = DIM_K, .dim_v = DIM_V};
-    f->kv.k = b->ops->alloc(b, slots * DIM_K * sizeof(float));
-    f->kv.v = b->ops->alloc(b, slots * DIM_V * sizeof(float));
+    f->kv = (struct kv_layer){.type = type, .n_heads = KV_HEADS, .dim_k = DIM_K, .dim_v = DIM_V};
+    f->kv.k = b->ops->alloc(b, bytes(type, DIM_K));
+    f->kv.v = b->ops->alloc(b, bytes(type, DIM_V));
     return f;
 }
 
 static void free_fixture(struct fixture *f, struct backend *b) {
-    size_t slots = KV_HEADS * round_up(KEYS, TAPE_PAGE);
-    b->ops->free(b, f->kv.k, slots * DIM_K * sizeof(float));
-    b->ops->free(b, f->kv.v, slots * DIM_V * sizeof(float));
+    b->ops->free(b, f->kv.k, bytes(f->kv.type, DIM_K));
+    b->ops->free(b, f->kv.v, bytes(f->kv.type, DIM_V));
     free(f);
 }
 
@@ -133,12 +135,13 @@ static bool open_backend(struct backend **b, unsigned threads, const char *level
 
 static void check_case(struct backend *b[3], struct fixture *f, const struct tape_attend *a) {
     static const uint32_t batches[] = {1, 7, 64};
+    static const double errors[N_KV_TYPES] = {[KV_F16] = 1e-3, [KV_F32] = 2e-6, [KV_Q8_0] = 0.03, [KV_Q4_0] = 0.2};
     double worst = 0;
     CHECK(attend(b[0], f, *a, KEYS, &f->y[0][0][0]));
     for (int i = 0; i < KEYS; i++)
         for (int head = 0; head < HEADS; head++)
             worst = fmax(worst, row_error(f, a, i, head));
-    CHECK_MSG(worst < 2e-6, "error %g", worst);
+    CHECK_MSG(worst < errors[f->kv.type], "error %g", worst);
     for (size_t i = 0; i < 3; i++)
         for (size_t k = 0; k < ARRAY_LEN(batches); k++) {
             CHECK(attend(b[i], f, *a, batches[k], &f->other[0][0][0]));
@@ -148,8 +151,9 @@ static void check_case(struct backend *b[3], struct fixture *f, const struct tap
 }
 
 static void check_all(struct backend *b[3], struct fixture *f) {
-    const struct kv_layer latent = {f->kv.k, NULL, KV_F32, KV_HEADS, DIM_K, DIM_V, 0};
+    const struct kv_layer latent = {f->kv.k, NULL, f->kv.type, KV_HEADS, DIM_K, DIM_V, 0};
     const struct tape_attend plain = {.kv = &f->kv, .heads = HEADS, .scale = 0.4f};
+    static const char *const types[N_KV_TYPES] = {"f16", "f32", "q8_0", "q4_0"};
     static const struct {
         const char *name;
         uint32_t window;
@@ -189,7 +193,7 @@ static void check_all(struct backend *b[3], struct fixture *f) {
         a.sinks = cases[i].sinks ? f->sinks : NULL;
         a.kv = cases[i].latent ? &latent : &f->kv;
         a.softcap = cases[i].softcap;
-        test_case("attend: %s", cases[i].name);
+        test_case("attend: %s, %s", types[f->kv.type], cases[i].name);
         check_case(b, f, &a);
     }
 }
@@ -200,11 +204,13 @@ void unit_attend(void) {
     test_case("attend: backends open");
     bool ok = CHECK_CALL(open_backend(&b[0], 1, NULL, &e), &e) && CHECK_CALL(open_backend(&b[1], 2, NULL, &e), &e) &&
               CHECK_CALL(open_backend(&b[2], 2, "scalar", &e), &e);
-    struct fixture *f = ok ? make_fixture(b[0]) : NULL;
-    if (CHECK(f && f->kv.k && f->kv.v))
-        check_all(b, f);
-    if (f)
-        free_fixture(f, b[0]);
+    for (int type = 0; ok && type < N_KV_TYPES; type++) {
+        struct fixture *f = make_fixture(b[0], (enum kv_type)type);
+        if (CHECK(f && f->kv.k && f->kv.v))
+            check_all(b, f);
+        if (f)
+            free_fixture(f, b[0]);
+    }
     for (size_t i = 0; i < 3; i++)
         if (b[i])
             b[i]->ops->close(b[i]);

@@ -95,7 +95,7 @@ static void test_mistakes(void) {
         {{"pith", "-t", "0"}, "from 1 to 1024"},
         {{"pith", "--seed", "18446744073709551616"}, "from 0 to 18446744073709551615"},
         {{"pith", "--seed", "-1"}, "expected a whole number"},
-        {{"pith", "--kv", "q8_0"}, "--kv q8_0: expected f16 or f32"},
+        {{"pith", "--kv", "q5_0"}, "--kv q5_0: expected f32, f16, q8_0 or q4_0"},
         {{"pith", "--now", "2023-02-29T00:00:00"}, "YYYY-MM-DDTHH:MM:SS"},
         {{"pith", "--now", "2023-02-28T24:00:00"}, "YYYY-MM-DDTHH:MM:SS"},
         {{"pith", "--now", "2023-02-28"}, "YYYY-MM-DDTHH:MM:SS"},

@@ -74,6 +74,16 @@ static void check_rewinds(struct fixture *f) {
     }
 }
 
+// A made-up history behaves like any other.
+static void check_pretend(struct fixture *f) {
+    struct err e;
+    test_case("session: a history of random keys and values");
+    CHECK_CALL(session_pretend(f->s, f->ids, 700, &e) && session_sync(f->s, f->ids, 710, &e), &e);
+    CHECK_INT(session_rewind(f->s, 700), 700);
+    CHECK_CALL(session_pretend(f->s, f->ids, 0, &e), &e);
+    sync_to(f, 300);
+}
+
 static void check_memory(struct fixture *f) {
     const struct model *m = f->en->model;
     test_case("session: a window's memory stops growing");
@@ -118,11 +128,12 @@ static void check_all(struct fixture *f) {
     check_committed(f);
     check_rewinds(f);
     check_memory(f);
+    check_pretend(f);
 }
 
-static bool open_model(struct fixture *f, const char *path, struct err *e) {
+static bool open_model(struct fixture *f, const char *path, enum kv_type kv, struct err *e) {
     const struct engine_params en = {.path = path, .n_threads = 2};
-    const struct session_params s = {.n_ctx = 2048};
+    const struct session_params s = {.n_ctx = 2048, .kv = kv};
     ERR_FORWARD(engine_open(&f->en, &en, e) && session_open(&f->s, f->en, &s, e));
     for (uint32_t i = 0; i < N_IDS; i++)
         f->ids[i] = (int32_t)(i * i * 7 % session_n_vocab(f->s));
@@ -161,7 +172,6 @@ static void check_ahead(const char *build) {
 }
 
 void unit_session(void) {
-    static struct fixture f;
     char path[512], command[1200];
     const char *build = getenv("BUILD");
     struct err e;
@@ -169,11 +179,16 @@ void unit_session(void) {
     build = build ? build : "build/release";
     snprintf(path, sizeof path, "%s/tests/session.gguf", build);
     snprintf(command, sizeof command, "'%s/tests/make_model' random '%s' window=%d", build, path, WINDOW);
-    if (CHECK(system(command) == 0) && CHECK_CALL(open_model(&f, path, &e), &e))
-        check_all(&f);
-    session_close(f.s);
-    engine_close(f.en);
-    free(f.want);
+    bool ok = CHECK(system(command) == 0);
+    static const enum kv_type types[] = {KV_F16, KV_Q8_0, KV_Q4_0};
+    for (size_t i = 0; ok && i < ARRAY_LEN(types); i++) {
+        struct fixture f = {NULL};
+        if (CHECK_CALL(open_model(&f, path, types[i], &e), &e))
+            check_all(&f);
+        session_close(f.s);
+        engine_close(f.en);
+        free(f.want);
+    }
     remove(path);
     check_ahead(build);
 }

@@ -136,12 +136,12 @@ static v16 weigh_rows(const struct seen16 *s, float *w, v16 top) {
 INLINE void merge_rows(const struct attend_job *j, uint32_t row, uint32_t active, v16 m, v16 s, float *old,
                        float *new) {
     uint32_t n = j->rows - row;
-    v16 before = load_some(j->m + row, n), sum = load_some(j->s + row, n), top = v16_max(m, before);
+    v16 before = load_some(j->found.m + row, n), sum = load_some(j->found.s + row, n), top = v16_max(m, before);
     v16 a = exp16(v16_sub(before, top)), b = exp16(v16_sub(m, top));
     v16_store(old, a);
     v16_store(new, b);
-    store_some(j->m + row, v16_pick(active, top, before), n);
-    store_some(j->s + row, v16_pick(active, v16_fma(s, b, v16_mul(sum, a)), sum), n);
+    store_some(j->found.m + row, v16_pick(active, top, before), n);
+    store_some(j->found.s + row, v16_pick(active, v16_fma(s, b, v16_mul(sum, a)), sum), n);
 }
 
 // Scores and weights of the queries of a tile; the factors for their values.
@@ -234,7 +234,7 @@ static void attend_many(const struct attend_job *j, const struct page *p, float 
         value_tile_rows(j, p, row, n, page);
         for (uint32_t r = row; r < row + n; r++)
             if (j->lo[r] < j->hi[r])
-                merge_values(j->acc + (size_t)r * j->dim_v, page + (size_t)(r - row) * j->dim_v, j->dim_v, old[r],
+                merge_values(j->found.acc + (size_t)r * j->dim_v, page + (size_t)(r - row) * j->dim_v, j->dim_v, old[r],
                              new[r]);
     }
 }

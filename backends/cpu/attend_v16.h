@@ -41,40 +41,40 @@ INLINE v16 add_rest(v16 sum, const float *q, const struct page *p, size_t at, si
     return v16_pick((1u << n) - 1, v16_fma(v16_load_n(q, n), v16_load(key), sum), sum);
 }
 
-// q . k for TILE queries and the TILE keys from `key` on; out[i] receives the TILE scores of query i.
+// q . k for `rows` queries and the TILE keys from `key` on; out[i] receives the TILE scores of query i.
 INLINE void score_tile(page_reader *read, const float *const q[TILE], const struct page *p, size_t key, uint32_t dim,
-                       float *const out[TILE]) {
+                       float *const out[TILE], int rows) {
     v16 sum[TILE][TILE];
-    UNROLL for (int i = 0; i < TILE * TILE; i++) sum[i / TILE][i % TILE] = v16_set1(0.0f);
+    UNROLL for (int i = 0; i < rows * TILE; i++) sum[i / TILE][i % TILE] = v16_set1(0.0f);
     uint32_t d = 0;
     for (; d + 16 <= dim; d += 16) {
         v16 keys[TILE];
         UNROLL for (size_t j = 0; j < TILE; j++) keys[j] = read(p->k, (key + j) * dim + d);
-        UNROLL for (int i = 0; i < TILE; i++) UNROLL for (int j = 0; j < TILE; j++) sum[i][j] =
+        UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < TILE; j++) sum[i][j] =
             v16_fma(v16_load(q[i] + d), keys[j], sum[i][j]);
     }
     if (d < dim)
-        for (int i = 0; i < TILE; i++)
+        for (int i = 0; i < rows; i++)
             for (size_t j = 0; j < TILE; j++)
                 sum[i][j] = add_rest(sum[i][j], q[i] + d, p, (key + j) * dim + d, dim - d);
-    UNROLL for (int i = 0; i < TILE; i++) v16_sums(sum[i], out[i]);
+    UNROLL for (int i = 0; i < rows; i++) v16_sums(sum[i], out[i]);
 }
 
-// Scores of the rows r .. r + TILE - 1 with the keys of [lo, hi), and a few around them. The last row stands in for
+// Scores of the rows r .. r + rows - 1 with the keys of [lo, hi), and a few around them. The last row stands in for
 // rows that are not there.
 INLINE void score_rows(page_reader *read, const struct attend_job *j, const struct page *p, uint32_t r, uint32_t lo,
-                       uint32_t hi) {
+                       uint32_t hi, int rows) {
     const float *q[TILE];
     float spare[TAPE_PAGE], *base[TILE], *out[TILE];
-    for (uint32_t i = 0; i < TILE; i++) {
+    for (uint32_t i = 0; i < (uint32_t)rows; i++) {
         bool there = r + i < j->rows;
         q[i] = j->q[there ? r + i : j->rows - 1];
         base[i] = there ? j->scores + (size_t)(r + i) * TAPE_PAGE : spare;
     }
     for (uint32_t key = lo / TILE * TILE; key < hi; key += TILE) {
-        for (uint32_t i = 0; i < TILE; i++)
+        for (uint32_t i = 0; i < (uint32_t)rows; i++)
             out[i] = base[i] + key;
-        score_tile(read, q, p, key, j->dim_k, out);
+        score_tile(read, q, p, key, j->dim_k, out, rows);
     }
 }
 
@@ -142,15 +142,17 @@ INLINE void value_tile(page_reader *read, const float *const *w, const struct pa
                 out[i][d] = num_fma(w[i][key], page_element(p->v, p->half, key * p->stride_v + d), out[i][d]);
 }
 
-// The page's values of the rows r .. r + TILE - 1: the keys that all of them see in one go, the others row by row, each
+// The page's values of the rows r .. r + rows - 1: the keys that all of them see in one go, the others row by row, each
 // row in ascending order. Unseen keys are left out and not multiplied by 0, because their memory may hold anything.
 // The last row stands in for rows that are not there, with results that nobody reads.
-INLINE void value_rows(page_reader *read, const struct attend_job *j, const struct page *p, uint32_t r, float *page) {
+INLINE void value_rows(page_reader *read, const struct attend_job *j, const struct page *p, uint32_t r, float *page,
+                       int rows) {
     const float *w[TILE];
     float *out[TILE];
-    uint32_t n = j->rows - r < TILE ? j->rows - r : TILE, begin = 0, end = TAPE_PAGE;
-    memset(page, 0, (size_t)TILE * j->dim_v * sizeof *page);
-    for (uint32_t i = 0; i < TILE; i++) {
+    const uint32_t tile = (uint32_t)rows;
+    uint32_t n = j->rows - r < tile ? j->rows - r : tile, begin = 0, end = TAPE_PAGE;
+    memset(page, 0, (size_t)tile * j->dim_v * sizeof *page);
+    for (uint32_t i = 0; i < tile; i++) {
         uint32_t row = r + (i < n ? i : n - 1);
         w[i] = j->scores + (size_t)row * TAPE_PAGE;
         out[i] = page + (size_t)i * j->dim_v;
@@ -162,20 +164,79 @@ INLINE void value_rows(page_reader *read, const struct attend_job *j, const stru
         value_tile(read, &w[i], p, j->dim_v, j->lo[r + i], common ? begin : j->hi[r + i], &out[i], 1);
     if (!common)
         return;
-    value_tile(read, w, p, j->dim_v, begin, end, out, TILE);
+    value_tile(read, w, p, j->dim_v, begin, end, out, rows);
     for (uint32_t i = 0; i < n; i++)
         value_tile(read, &w[i], p, j->dim_v, end, j->hi[r + i], &out[i], 1);
 }
 
 #include "backends/cpu/attend_rows_v16.h"
 
-static void merge_row(const struct attend_job *j, uint32_t r, float m, float s, const float *page) {
-    float top = m > j->m[r] ? m : j->m[r];
-    float old = num_exp(j->m[r] - top), new = num_exp(m - top);
-    merge_values(j->acc + (size_t)r * j->dim_v, page, j->dim_v, old, new);
-    j->s[r] = num_fma(s, new, j->s[r] * old);
-    j->m[r] = top;
+static void merge_row(const struct attend_found *all, float m, float s, const float *values, uint32_t r, uint32_t dim) {
+    float top = m > all->m[r] ? m : all->m[r];
+    float old = num_exp(all->m[r] - top), new = num_exp(m - top);
+    merge_values(all->acc + (size_t)r * dim, values, dim, old, new);
+    all->s[r] = num_fma(s, new, all->s[r] * old);
+    all->m[r] = top;
 }
+
+static void merge(const struct attend_found *all, const struct attend_found *part, uint32_t rows, uint32_t dim) {
+    for (uint32_t r = 0; r < rows; r++)
+        if (part->s[r] != 0)
+            merge_row(all, part->m[r], part->s[r], part->acc + (size_t)r * dim, r, dim);
+}
+
+// The rows r .. r + rows - 1 against the page.
+INLINE void attend_rows(page_reader *read, const struct attend_job *j, const struct page *p, uint32_t r, uint32_t lo,
+                        uint32_t hi, float *page, int rows) {
+    uint32_t n = j->rows - r < (uint32_t)rows ? j->rows - r : (uint32_t)rows;
+    float m[TILE] = {0}, s[TILE] = {0};
+    score_rows(read, j, p, r, lo, hi, rows);
+    for (uint32_t i = 0; i < n; i++)
+        if (j->lo[r + i] < j->hi[r + i])
+            weigh_row(j, r + i, &m[i], &s[i]);
+    value_rows(read, j, p, r, page, rows);
+    for (uint32_t i = 0; i < n; i++)
+        if (j->lo[r + i] < j->hi[r + i])
+            merge_row(&j->found, m[i], s[i], page + (size_t)i * j->dim_v, r + i, j->dim_v);
+}
+
+// Rows of the tiles that cover n rows: as many in each as in the others.
+static uint32_t rows_of_tile(uint32_t n) {
+    uint32_t tiles = (n + TILE - 1) / TILE;
+    return (n + tiles - 1) / tiles;
+}
+
+typedef void rows_kernel(const struct attend_job *j, const struct page *p, uint32_t r, uint32_t lo, uint32_t hi,
+                         float *page);
+
+#define HALF_ROWS(n)                                                                                                   \
+    static void half_rows_##n(const struct attend_job *j, const struct page *p, uint32_t r, uint32_t lo, uint32_t hi,  \
+                              float *page) {                                                                           \
+        attend_rows(read_page_f16, j, p, r, lo, hi, page, n);                                                          \
+    }
+
+HALF_ROWS(1)
+HALF_ROWS(2)
+#if V16_TILE == 4
+HALF_ROWS(3)
+HALF_ROWS(4)
+static rows_kernel *const half_rows[] = {NULL, half_rows_1, half_rows_2, half_rows_3, half_rows_4};
+#else
+static rows_kernel *const half_rows[] = {NULL, half_rows_1, half_rows_2};
+#endif
+
+static void attend_half(const struct attend_job *j, const struct page *p, uint32_t lo, uint32_t hi, float *page) {
+    const uint32_t rows = rows_of_tile(j->rows);
+    for (uint32_t r = 0; r < j->rows; r += rows)
+        half_rows[rows](j, p, r, lo, hi, page);
+}
+
+static void attend_full(const struct attend_job *j, const struct page *p, uint32_t lo, uint32_t hi, float *page) {
+    for (uint32_t r = 0; r < j->rows; r += TILE)
+        attend_rows(read_page_f32, j, p, r, lo, hi, page, TILE);
+}
+
+#include "backends/cpu/attend_quant_v16.h"
 
 // Keys lo .. hi - 1 of a page in half precision, widened into their places in `out`.
 static const float *widen(const uint16_t *page, uint32_t dim, uint32_t lo, uint32_t hi, float *out) {
@@ -187,42 +248,8 @@ static const float *widen(const uint16_t *page, uint32_t dim, uint32_t lo, uint3
     return out;
 }
 
-// The rows r .. r + TILE - 1 against the page.
-INLINE void attend_rows(page_reader *read, const struct attend_job *j, const struct page *p, uint32_t r, uint32_t lo,
-                        uint32_t hi, float *page) {
-    uint32_t n = j->rows - r < TILE ? j->rows - r : TILE;
-    float m[TILE] = {0}, s[TILE] = {0};
-    score_rows(read, j, p, r, lo, hi);
-    for (uint32_t i = 0; i < n; i++)
-        if (j->lo[r + i] < j->hi[r + i])
-            weigh_row(j, r + i, &m[i], &s[i]);
-    value_rows(read, j, p, r, page);
-    for (uint32_t i = 0; i < n; i++)
-        if (j->lo[r + i] < j->hi[r + i])
-            merge_row(j, r + i, m[i], s[i], page + (size_t)i * j->dim_v);
-}
-
-static void attend_half(const struct attend_job *j, const struct page *p, uint32_t lo, uint32_t hi, float *page) {
-    for (uint32_t r = 0; r < j->rows; r += TILE)
-        attend_rows(read_page_f16, j, p, r, lo, hi, page);
-}
-
-static void attend_full(const struct attend_job *j, const struct page *p, uint32_t lo, uint32_t hi, float *page) {
-    for (uint32_t r = 0; r < j->rows; r += TILE)
-        attend_rows(read_page_f32, j, p, r, lo, hi, page);
-}
-
-static void attend(const struct attend_job *j) {
-    uint32_t lo = TAPE_PAGE, hi = 0;
-    float page[TILE * ATTEND_MAX_DIM];
-    for (uint32_t r = 0; r < j->rows; r++) {
-        if (j->lo[r] >= j->hi[r])
-            continue;
-        lo = j->lo[r] < lo ? j->lo[r] : lo;
-        hi = j->hi[r] > hi ? j->hi[r] : hi;
-    }
-    if (lo >= hi)
-        return;
+// Pages of float16 and float32.
+static void attend_float(const struct attend_job *j, uint32_t lo, uint32_t hi, float *page) {
     bool own_values = j->v != j->k, many = j->rows > ATTEND_FEW;
     struct page p = {j->k, j->v, own_values ? j->dim_v : j->dim_k, j->type == KV_F16};
     if (p.half && many) { // tiles of keys may reach past hi; the page has 64
@@ -236,6 +263,25 @@ static void attend(const struct attend_job *j) {
         attend_half(j, &p, lo, hi, page);
     else
         attend_full(j, &p, lo, hi, page);
+}
+
+static void attend(const struct attend_job *j) {
+    uint32_t lo = TAPE_PAGE, hi = 0;
+    float page[TILE * ATTEND_MAX_DIM];
+    for (uint32_t r = 0; r < j->rows; r++) {
+        if (j->lo[r] >= j->hi[r])
+            continue;
+        lo = j->lo[r] < lo ? j->lo[r] : lo;
+        hi = j->hi[r] > hi ? j->hi[r] : hi;
+    }
+    if (lo >= hi)
+        return;
+    if (j->type == KV_Q8_0)
+        attend_q8_0(j, lo, hi, page);
+    else if (j->type == KV_Q4_0)
+        attend_q4_0(j, lo, hi, page);
+    else
+        attend_float(j, lo, hi, page);
 }
 
 #undef TILE

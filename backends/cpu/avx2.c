@@ -14,6 +14,7 @@
 void kernels_fill_avx2(struct kernels *k) {
     fill_ops(k);
     k->attend = attend;
+    k->merge = merge;
     avx2_fill_dot(k);
     avx2_fill_gemm(k);
     avx2_fill_float(k);

@@ -14,6 +14,7 @@
 void kernels_fill_avx512(struct kernels *k) {
     fill_ops(k);
     k->attend = attend;
+    k->merge = merge;
     avx512_fill_dot_float(k);
     avx512_fill_dot32(k);
     avx512_fill_dot256(k);

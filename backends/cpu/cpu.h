@@ -6,12 +6,15 @@
 
 #include "backends/backend.h"
 #include "backends/cpu/kernels.h"
+#include "backends/cpu/kv_quant.h"
 #include "base/pool.h"
 
 // Working memory of one thread, taken by reserve.
 struct cpu_scratch {
     void *panel;
-    float *qt, *scores, *bias, *k32, *v32, *acc; // as in struct attend_job
+    char *codes;                           // [ATTEND_ROWS] queries as ACT_Q8
+    float *qt, *scores, *bias, *k32, *v32; // as in struct attend_job
+    float *acc, *part;                     // [ATTEND_ROWS][max_head_dim]
 };
 
 struct cpu_backend {
@@ -19,10 +22,17 @@ struct cpu_backend {
     struct kernels kernels;
     struct pool *pool;
     struct arena arena;
-    struct cpu_scratch *scratch; // [threads]
-    char *records[N_ACTS];       // activation records of the matrix input at hand
-    bool asks_ahead;             // for experts, as weights do not fit the memory
+    struct cpu_scratch *scratch;  // [threads]
+    char *records[N_ACTS];        // activation records of the matrix input at hand
+    bool asks_ahead;              // for experts, as weights do not fit the memory
+    float *parts;                 // CPU_PARTS_SIZE bytes for what chapters give, where threads share them out
+    _Atomic uint32_t *parts_done; // [CPU_PARTS_PIECES * threads] chapters of a piece that are done
 };
+
+// Chapters are shared out up to so many pieces for each thread, and so many bytes, of which only those used are
+// committed.
+#define CPU_PARTS_PIECES 16
+#define CPU_PARTS_SIZE ((size_t)16 << 20)
 
 // A run of a tape, shared by the threads.
 struct cpu_run {
@@ -45,6 +55,12 @@ cpu_pieces_op cpu_matmul, cpu_attend, cpu_group, cpu_conv, cpu_recur;
 void cpu_ask_ahead(const struct tape_matmul *m);
 // Quantizes row `row` of the operation's input into the records its matrices want.
 void cpu_matmul_encode(struct cpu_backend *cpu, const struct tape_matmul *m, uint32_t row);
+// How many elements of a layer's keys are mixed with each other (kv_quant.h); where values are the beginnings of keys,
+// runs end where the values do.
+static inline uint32_t cpu_key_run(const struct kv_layer *kv) {
+    uint32_t k = kv_run(kv->dim_k), v = kv_run(kv->dim_v);
+    return kv->v || k < v ? k : v;
+}
 // Where page `page` of a KV head begins in keys or values of vectors of `dim`.
 static inline void *cpu_kv_page(const struct kv_layer *kv, void *base, uint32_t dim, size_t page, size_t head) {
     size_t at = kv->ring ? page % kv->ring : page;

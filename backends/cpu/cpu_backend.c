@@ -10,26 +10,39 @@
 #include "base/cpu.h"
 #include "base/num.h"
 
-// Puts vector `slot` of a page.
-static void store(const struct cpu_backend *cpu, const float *x, enum kv_type type, void *page, size_t slot, size_t n) {
+static void store_mixed(const float *x, enum kv_type type, void *page, uint32_t slot, uint32_t n, bool keys,
+                        uint32_t run) {
+    float mixed[ATTEND_MAX_DIM] = {0};
+    const uint32_t wide = kv_blocks(n) * KV_BLOCK;
+    memcpy(mixed, x, n * sizeof *x);
+    kv_mix(mixed, wide, run);
+    (keys ? kv_store_key : kv_store_value)(type, mixed, wide, page, slot);
+}
+
+// Puts vector `slot` of a page of keys or values.
+static void store(const struct cpu_backend *cpu, const float *x, enum kv_type type, void *page, uint32_t slot,
+                  uint32_t n, bool keys, uint32_t run) {
     if (type == KV_F16)
-        cpu->kernels.to_f16(x, n, (uint16_t *)page + slot * n);
+        cpu->kernels.to_f16(x, n, (uint16_t *)page + (size_t)slot * n);
+    else if (type == KV_F32)
+        memcpy((float *)page + (size_t)slot * n, x, n * sizeof *x);
     else
-        memcpy((float *)page + slot * n, x, n * sizeof *x);
+        store_mixed(x, type, page, slot, n, keys, run);
 }
 
 void cpu_store(struct cpu_backend *cpu, const struct tape_op *op, uint32_t row) {
     const struct tape_store *o = &op->store;
     const struct kv_layer *kv = o->kv;
-    size_t page = (o->pos + row) / TAPE_PAGE, slot = (o->pos + row) % TAPE_PAGE;
+    uint32_t page = (o->pos + row) / TAPE_PAGE, slot = (o->pos + row) % TAPE_PAGE;
+    const uint32_t run_k = cpu_key_run(kv);
     for (size_t h = 0; h < kv->n_heads; h++) {
         size_t from = (size_t)row * kv->n_heads + h;
         void *k = cpu_kv_page(kv, kv->k, kv->dim_k, page, h);
-        store(cpu, o->k + from * kv->dim_k, kv->type, k, slot, kv->dim_k);
+        store(cpu, o->k + from * kv->dim_k, kv->type, k, slot, kv->dim_k, true, run_k);
         if (!kv->v)
             continue;
         void *v = cpu_kv_page(kv, kv->v, kv->dim_v, page, h);
-        store(cpu, o->v + from * kv->dim_v, kv->type, v, slot, kv->dim_v);
+        store(cpu, o->v + from * kv->dim_v, kv->type, v, slot, kv->dim_v, false, kv_run(kv->dim_v));
     }
 }
 
@@ -132,15 +145,17 @@ static bool cpu_open(struct backend **out, const struct backend_params *p, struc
 }
 
 static bool reserve_thread(struct cpu_backend *cpu, struct cpu_scratch *s, const struct backend_limits *l) {
-    size_t dim = round_up(l->max_head_dim, 16);
+    size_t dim = round_up(l->max_head_dim, KV_BLOCK);
     s->panel = arena_alloc(&cpu->arena, 1, kernels_panel_size(l->max_cols));
     s->qt = arena_alloc(&cpu->arena, ATTEND_ROWS * dim, sizeof(float));
+    s->codes = arena_alloc(&cpu->arena, ATTEND_ROWS, quant_act_layout(ACT_Q8, dim).size);
     s->scores = arena_alloc(&cpu->arena, ATTEND_ROWS * TAPE_PAGE, sizeof(float));
     s->bias = arena_alloc(&cpu->arena, ATTEND_ROWS * TAPE_PAGE, sizeof(float));
     s->k32 = arena_alloc(&cpu->arena, TAPE_PAGE * dim, sizeof(float));
     s->v32 = arena_alloc(&cpu->arena, TAPE_PAGE * dim, sizeof(float));
     s->acc = arena_alloc(&cpu->arena, ATTEND_ROWS * dim, sizeof(float));
-    return s->panel && s->qt && s->scores && s->bias && s->k32 && s->v32 && s->acc;
+    s->part = arena_alloc(&cpu->arena, ATTEND_ROWS * dim, sizeof(float));
+    return s->panel && s->qt && s->codes && s->scores && s->bias && s->k32 && s->v32 && s->acc && s->part;
 }
 
 static bool cpu_reserve(struct backend *b, const struct backend_limits *l, struct err *e) {
@@ -154,6 +169,9 @@ static bool cpu_reserve(struct backend *b, const struct backend_limits *l, struc
     }
     for (unsigned i = 0; ok && i < threads; i++)
         ok = reserve_thread(cpu, &cpu->scratch[i], l);
+    ok = ok && (cpu->parts = arena_alloc(&cpu->arena, 1, CPU_PARTS_SIZE)) != NULL;
+    ok =
+        ok && (cpu->parts_done = arena_alloc(&cpu->arena, CPU_PARTS_PIECES * threads, sizeof *cpu->parts_done)) != NULL;
     return ok || err_memory(e, cpu->arena.used, "the working memory of the threads");
 }
 

@@ -26,23 +26,29 @@ struct dot_job {
     void *panel; // scratch of panel_size(n) bytes, aligned to 64, for levels that unpack
 };
 
+// What rows have found: their maxima m[rows], sums s[rows] and weighted values acc[rows][dim_v]. A row that has seen
+// nothing has m = -inf and 0 elsewhere.
+struct attend_found {
+    float *m, *s, *acc;
+};
+
 // One page of keys and values against `rows` queries (a row is a token and a head of the group that shares the keys).
-// Row r sees the keys lo[r] .. hi[r] - 1 of the page, and merges what it finds into its running maximum m, sum s and
-// weighted values acc. A row that has seen nothing has m = -inf and 0 elsewhere; lo >= hi leaves it alone.
+// Row r sees the keys lo[r] .. hi[r] - 1 of the page, and merges what it finds into `found`; lo >= hi leaves it alone.
 struct attend_job {
     uint32_t rows; // 1..ATTEND_ROWS
     const float *const *q;
-    const float *qt; // with more than ATTEND_FEW rows: [dim_k][ATTEND_ROWS] the queries again, 0 where no row is
+    const struct quant_vec *codes; // [rows] quantized keys only: the queries as ACT_Q8, zeros up to whole blocks
+    const float *qt; // float keys only, with more than ATTEND_FEW rows: [dim_k][ATTEND_ROWS] the queries again, 0 where
+                     // no row is
     const uint32_t *lo, *hi;
-    const void *k, *v; // [TAPE_PAGE][dim]; v == k: a value is the first dim_v elements of its key
+    const void *k, *v; // pages; v == k: a value is the first dim_v elements of its key
     enum kv_type type;
     uint32_t dim_k, dim_v;
     float scale, softcap;
     const float *bias; // [rows][TAPE_PAGE] added to the scores, or NULL
-    float *m, *s;      // [rows]
-    float *acc;        // [rows][dim_v]
-    float *scores;     // scratch [ATTEND_ROWS][TAPE_PAGE]
-    float *k32, *v32;  // scratch [TAPE_PAGE][dim] each
+    struct attend_found found;
+    float *scores;    // scratch [ATTEND_ROWS][TAPE_PAGE]
+    float *k32, *v32; // scratch [TAPE_PAGE][dim] each, dim up to whole blocks
 };
 
 // The vectors of one token for one head of a recurrence (struct tape_recur); those that a kind has no use for are NULL.
@@ -84,6 +90,8 @@ struct kernels {
     void (*recur)(const struct recur_job *j);
     void (*to_f16)(const float *x, size_t n, uint16_t *y);
     void (*attend)(const struct attend_job *j);
+    // Merges what `part` holds into `all`, for `rows` rows of `dim` values.
+    void (*merge)(const struct attend_found *all, const struct attend_found *part, uint32_t rows, uint32_t dim);
 };
 
 // The smallest number of columns for which gemm beats dot, where a level does not say.

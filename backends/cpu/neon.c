@@ -12,6 +12,7 @@
 void kernels_fill_neon(struct kernels *k) {
     fill_ops(k);
     k->attend = attend;
+    k->merge = merge;
     neon_fill_dot(k);
     neon_fill_float(k);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "backends/cpu/kernels.h"
+#include "backends/cpu/kv_quant.h"
 #include "base/num.h"
 
 static void encode_q8(const float *x, size_t n, void *record) {
@@ -115,16 +116,33 @@ static void to_f16(const float *x, size_t n, uint16_t *y) {
         y[i] = num_f32_to_f16(x[i]);
 }
 
-// Element i of a key or value in its stored type.
+// Element i of a key or value in floating point.
 static float stored(const void *base, enum kv_type type, size_t i) {
     return type == KV_F16 ? num_f16_to_f32(((const uint16_t *)base)[i]) : ((const float *)base)[i];
 }
 
-static float score(const struct attend_job *j, uint32_t r, uint32_t key) {
+static float product(const struct attend_job *j, uint32_t r, uint32_t key) {
     float sum[16] = {0};
     for (uint32_t i = 0; i < j->dim_k; i++)
         sum[i % 16] = num_fma(j->q[r][i], stored(j->k, j->type, (size_t)key * j->dim_k + i), sum[i % 16]);
-    float s = quant_sum16(sum) * j->scale;
+    return quant_sum16(sum);
+}
+
+// Integer products of a block are exact; blocks follow each other.
+static float quant_product(const struct attend_job *j, uint32_t r, uint32_t key) {
+    float sum = 0;
+    for (uint32_t b = 0; b < kv_blocks(j->dim_k); b++) {
+        const uint16_t *scales = kv_scales(j->type, j->k, b);
+        int32_t products = 0;
+        for (uint32_t i = 0; i < KV_BLOCK; i++)
+            products += j->codes[r].q[b * KV_BLOCK + i] * kv_key_code(j->type, scales, key, i);
+        sum = num_fma((float)products, j->codes[r].d[b] * num_f16_to_f32(scales[key]), sum);
+    }
+    return sum;
+}
+
+static float score(const struct attend_job *j, uint32_t r, uint32_t key) {
+    float s = (kv_quantized(j->type) ? quant_product(j, r, key) : product(j, r, key)) * j->scale;
     s = j->softcap > 0 ? j->softcap * num_tanh(s / j->softcap) : s;
     return j->bias ? s + j->bias[(size_t)r * TAPE_PAGE + key] : s;
 }
@@ -145,6 +163,18 @@ static void weigh_page(const struct attend_job *j, uint32_t r, float *m, float *
     *s = quant_sum16(sum);
 }
 
+// A value's scale is multiplied into its weight.
+static float quant_page_value(const struct attend_job *j, uint32_t r, uint32_t i) {
+    const uint16_t *scales = kv_scales(j->type, j->v, i / KV_BLOCK);
+    float sum = 0;
+    for (uint32_t key = j->lo[r]; key < j->hi[r]; key++) {
+        float w = j->scores[(size_t)r * TAPE_PAGE + key] * num_f16_to_f32(scales[key]);
+        int code = (j->v == j->k ? kv_key_code : kv_value_code)(j->type, scales, key, i % KV_BLOCK);
+        sum = num_fma(w, (float)code, sum);
+    }
+    return sum;
+}
+
 static float page_value(const struct attend_job *j, uint32_t r, uint32_t i) {
     size_t stride = j->v == j->k ? j->dim_k : j->dim_v;
     float sum = 0;
@@ -153,21 +183,33 @@ static float page_value(const struct attend_job *j, uint32_t r, uint32_t i) {
     return sum;
 }
 
+static void merge_row(const struct attend_found *all, float m, float s, const float *values, uint32_t r, uint32_t dim) {
+    float top = m > all->m[r] ? m : all->m[r], *acc = all->acc + (size_t)r * dim;
+    float old = num_exp(all->m[r] - top), new = num_exp(m - top);
+    for (uint32_t i = 0; i < dim; i++)
+        acc[i] = num_fma(values[i], new, acc[i] * old);
+    all->s[r] = num_fma(s, new, all->s[r] * old);
+    all->m[r] = top;
+}
+
 static void attend_row(const struct attend_job *j, uint32_t r) {
-    float m, s, *acc = j->acc + (size_t)r * j->dim_v;
+    float m, s, values[ATTEND_MAX_DIM];
     weigh_page(j, r, &m, &s);
-    float top = m > j->m[r] ? m : j->m[r];
-    float old = num_exp(j->m[r] - top), new = num_exp(m - top);
     for (uint32_t i = 0; i < j->dim_v; i++)
-        acc[i] = num_fma(page_value(j, r, i), new, acc[i] * old);
-    j->s[r] = num_fma(s, new, j->s[r] * old);
-    j->m[r] = top;
+        values[i] = kv_quantized(j->type) ? quant_page_value(j, r, i) : page_value(j, r, i);
+    merge_row(&j->found, m, s, values, r, j->dim_v);
 }
 
 static void attend(const struct attend_job *j) {
     for (uint32_t r = 0; r < j->rows; r++)
         if (j->lo[r] < j->hi[r])
             attend_row(j, r);
+}
+
+static void merge(const struct attend_found *all, const struct attend_found *part, uint32_t rows, uint32_t dim) {
+    for (uint32_t r = 0; r < rows; r++)
+        if (part->s[r] != 0)
+            merge_row(all, part->m[r], part->s[r], part->acc + (size_t)r * dim, r, dim);
 }
 
 void kernels_fill_scalar(struct kernels *k) {
@@ -190,4 +232,5 @@ void kernels_fill_scalar(struct kernels *k) {
     k->recur = recur;
     k->to_f16 = to_f16;
     k->attend = attend;
+    k->merge = merge;
 }

@@ -132,6 +132,68 @@ INLINE int32_t v16_store_i8(int8_t *p, v16 a) {
     return _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1)));
 }
 
+// Sixteen int32, and sixteen times four codes, signed.
+typedef struct {
+    __m256i low, high;
+} v16i, v16codes;
+
+INLINE v16i v16i_start(int zero, int sum_of_x) {
+    (void)zero, (void)sum_of_x;
+    return (v16i){_mm256_setzero_si256(), _mm256_setzero_si256()};
+}
+
+INLINE v16codes v16_codes_bytes(const uint8_t *p) {
+    const __m256i sign = _mm256_set1_epi8(-128);
+    return (v16codes){_mm256_xor_si256(_mm256_loadu_si256((const void *)p), sign),
+                      _mm256_xor_si256(_mm256_loadu_si256((const void *)(p + 32)), sign)};
+}
+
+INLINE __m256i nibbles8(const uint8_t *p, int high) {
+    __m256i c = _mm256_loadu_si256((const void *)p);
+    c = _mm256_and_si256(high ? _mm256_srli_epi16(c, 4) : c, _mm256_set1_epi8(15));
+    return _mm256_sub_epi8(c, _mm256_set1_epi8(8));
+}
+
+// The low (0) or high (1) halves of the bytes.
+INLINE v16codes v16_codes_nibbles(const uint8_t *p, int high) {
+    return (v16codes){nibbles8(p, high), nibbles8(p + 32, high)};
+}
+
+// Products of two bytes stay below 2^15: 2 * 128 * 127.
+INLINE __m256i dot8(__m256i sum, __m256i codes, __m256i x) {
+    __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(codes), _mm256_sign_epi8(x, codes));
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+
+// sum[i] += codes[4 i ...] . x[0 ... 3], |x| <= 127
+INLINE v16i v16i_dot(v16i sum, v16codes codes, const int8_t *x) {
+    int32_t four;
+    memcpy(&four, x, sizeof four);
+    return (v16i){dot8(sum.low, codes.low, _mm256_set1_epi32(four)),
+                  dot8(sum.high, codes.high, _mm256_set1_epi32(four))};
+}
+
+INLINE v16 v16_from_i32(v16i a) {
+    return BOTH(_mm256_cvtepi32_ps(a.low), _mm256_cvtepi32_ps(a.high));
+}
+
+INLINE v16 v16_from_i8(__m128i a) {
+    return BOTH(_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(a)),
+                _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(a, 8))));
+}
+
+// Sixteen codes of values, less their zero.
+INLINE v16 v16_value_bytes(const uint8_t *p) {
+    return v16_from_i8(_mm_xor_si128(_mm_loadu_si128((const void *)p), _mm_set1_epi8(-128)));
+}
+
+// The low (0) or high (1) halves of the bytes.
+INLINE v16 v16_value_nibbles(const uint8_t *p, int high) {
+    __m128i c = _mm_loadu_si128((const void *)p);
+    c = _mm_and_si128(high ? _mm_srli_epi16(c, 4) : c, _mm_set1_epi8(15));
+    return v16_from_i8(_mm_sub_epi8(c, _mm_set1_epi8(8)));
+}
+
 // The two halves added: the first step of quant_sum16.
 INLINE __m256 v16_halves(v16 a) {
     return _mm256_add_ps(a.low, a.high);

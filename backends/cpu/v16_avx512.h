@@ -109,6 +109,51 @@ INLINE int32_t v16_store_i8(int8_t *p, v16 a) {
     return _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1)));
 }
 
+// Sixteen int32, and sixteen times four codes of eight bits, of which v16i_dot takes `zero` off by what its sum begins
+// with.
+typedef __m512i v16i, v16codes;
+
+INLINE v16i v16i_start(int zero, int sum_of_x) {
+    return _mm512_set1_epi32(-zero * sum_of_x);
+}
+
+INLINE v16codes v16_codes_bytes(const uint8_t *p) {
+    return _mm512_loadu_si512(p);
+}
+
+// The low (0) or high (1) halves of the bytes.
+INLINE v16codes v16_codes_nibbles(const uint8_t *p, int high) {
+    __m512i c = _mm512_loadu_si512(p);
+    return _mm512_and_si512(high ? _mm512_srli_epi16(c, 4) : c, _mm512_set1_epi8(15));
+}
+
+// sum[i] += codes[4 i ...] . x[0 ... 3], |x| <= 127
+INLINE v16i v16i_dot(v16i sum, v16codes codes, const int8_t *x) {
+    int32_t four;
+    memcpy(&four, x, sizeof four);
+    return _mm512_dpbusd_epi32(sum, codes, _mm512_set1_epi32(four));
+}
+
+INLINE v16 v16_from_i32(v16i a) {
+    return _mm512_cvtepi32_ps(a);
+}
+
+INLINE v16 v16_from_i8(__m128i a) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(a));
+}
+
+// Sixteen codes of values, less their zero.
+INLINE v16 v16_value_bytes(const uint8_t *p) {
+    return v16_from_i8(_mm_xor_si128(_mm_loadu_si128((const void *)p), _mm_set1_epi8(-128)));
+}
+
+// The low (0) or high (1) halves of the bytes.
+INLINE v16 v16_value_nibbles(const uint8_t *p, int high) {
+    __m128i c = _mm_loadu_si128((const void *)p);
+    c = _mm_and_si128(high ? _mm_srli_epi16(c, 4) : c, _mm_set1_epi8(15));
+    return v16_from_i8(_mm_sub_epi8(c, _mm_set1_epi8(8)));
+}
+
 // The two halves added: the first step of quant_sum16.
 INLINE __m256 v16_halves(v16 a) {
     return _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));

@@ -121,6 +121,74 @@ INLINE int32_t v16_store_i8(int8_t *p, v16 a) {
     return vaddvq_s16(vaddq_s16(w[0], w[1]));
 }
 
+// Sixteen int32, and sixteen times four codes, signed.
+typedef struct {
+    int32x4_t r[4];
+} v16i;
+
+typedef struct {
+    int8x16_t r[4];
+} v16codes;
+
+INLINE v16i v16i_start(int zero, int sum_of_x) {
+    (void)zero, (void)sum_of_x;
+    return (v16i){{vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0)}};
+}
+
+INLINE int8x16_t signed_bytes(const uint8_t *p) {
+    return vreinterpretq_s8_u8(veorq_u8(vld1q_u8(p), vdupq_n_u8(128)));
+}
+
+INLINE int8x16_t signed_nibbles(const uint8_t *p, int high) {
+    uint8x16_t c = vld1q_u8(p);
+    return vsubq_s8(vreinterpretq_s8_u8(high ? vshrq_n_u8(c, 4) : vandq_u8(c, vdupq_n_u8(15))), vdupq_n_s8(8));
+}
+
+INLINE v16codes v16_codes_bytes(const uint8_t *p) {
+    v16codes c;
+    UNROLL for (int i = 0; i < 4; i++) c.r[i] = signed_bytes(p + 16 * i);
+    return c;
+}
+
+// The low (0) or high (1) halves of the bytes.
+INLINE v16codes v16_codes_nibbles(const uint8_t *p, int high) {
+    v16codes c;
+    UNROLL for (int i = 0; i < 4; i++) c.r[i] = signed_nibbles(p + 16 * i, high);
+    return c;
+}
+
+// sum[i] += codes[4 i ...] . x[0 ... 3], |x| <= 127: two products fit 16 bits.
+INLINE v16i v16i_dot(v16i sum, v16codes codes, const int8_t *x) {
+    int32_t four;
+    memcpy(&four, x, sizeof four);
+    int8x16_t q = vreinterpretq_s8_s32(vdupq_n_s32(four));
+    UNROLL for (int i = 0; i < 4; i++) {
+        int16x8_t low = vmull_s8(vget_low_s8(codes.r[i]), vget_low_s8(q)), high = vmull_high_s8(codes.r[i], q);
+        sum.r[i] = vpadalq_s16(sum.r[i], vpaddq_s16(low, high));
+    }
+    return sum;
+}
+
+INLINE v16 v16_from_i32(v16i a) {
+    ALL(vcvtq_f32_s32(a.r[i]));
+}
+
+INLINE v16 v16_from_i8(int8x16_t a) {
+    int16x8_t low = vmovl_s8(vget_low_s8(a)), high = vmovl_high_s8(a);
+    return v16_from_i32((v16i){
+        {vmovl_s16(vget_low_s16(low)), vmovl_high_s16(low), vmovl_s16(vget_low_s16(high)), vmovl_high_s16(high)}});
+}
+
+// Sixteen codes of values, less their zero.
+INLINE v16 v16_value_bytes(const uint8_t *p) {
+    return v16_from_i8(signed_bytes(p));
+}
+
+// The low (0) or high (1) halves of the bytes.
+INLINE v16 v16_value_nibbles(const uint8_t *p, int high) {
+    return v16_from_i8(signed_nibbles(p, high));
+}
+
 typedef struct {
     float32x4_t low, high;
 } v8;

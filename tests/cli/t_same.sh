@@ -24,10 +24,17 @@ for level in $(pith info --supported | sed -n 's/^cpu_levels: //p'); do
     check "$level: other bits" cmp "$T/want" "$T/got"
 done
 
-case_ "--kv f32 is more precise than f16"
-run pith logits -m "$RANDOM_MODEL" --ids "$ids" --kv f32 -o "$T/f32"
-status 0
-check "the KV type changes nothing" sh -c "! cmp -s '$T/f32' '$T/want'"
+for kv in f32 q8_0 q4_0; do
+    case_ "--kv $kv: other logits than f16's, the same for any threads, chunks and levels"
+    run pith logits -m "$RANDOM_MODEL" --ids "$ids" --kv $kv -o "$T/$kv"
+    status 0
+    check "the KV type changes nothing" sh -c "! cmp -s '$T/$kv' '$T/want'"
+    for how in '-t 1' '-t 3 --chunk 1' '--chunk 7' '--cpu scalar' '--cpu scalar --chunk 7'; do
+        run pith logits -m "$RANDOM_MODEL" --ids "$ids" --kv $kv $how -o "$T/got"
+        status 0
+        check "$how: other bits" cmp "$T/$kv" "$T/got"
+    done
+done
 
 case_ "the same seed gives the same text, another one another"
 say() {
