@@ -82,16 +82,34 @@ static void fill_bias(const struct tape_attend *a, uint32_t page, uint32_t head,
     }
 }
 
+static void set_page(struct attend_job *j, const struct kv_layer *kv, uint32_t page, uint32_t head) {
+    j->k = cpu_kv_page(kv, kv->k, kv->dim_k, page, head);
+    j->v = kv->v ? cpu_kv_page(kv, kv->v, kv->dim_v, page, head) : j->k;
+}
+
+// Few queries are done with a page sooner than memory gives the next one, and a processor that sees a pattern in what
+// is read forgets it where a page of memory ends.
+static void set_next(struct attend_job *j, const struct kv_layer *kv, uint32_t page, uint32_t head, uint32_t end) {
+    j->size_k = j->size_v = 0;
+    if (j->rows > ATTEND_FEW || page * TAPE_PAGE >= end)
+        return;
+    j->next_k = cpu_kv_page(kv, kv->k, kv->dim_k, page, head);
+    j->size_k = kv_page_size(kv->type, kv->dim_k);
+    if (!kv->v)
+        return;
+    j->next_v = cpu_kv_page(kv, kv->v, kv->dim_v, page, head);
+    j->size_v = kv_page_size(kv->type, kv->dim_v);
+}
+
 static void attend_page(struct cpu_backend *cpu, const struct tape_attend *a, const struct piece *p, uint32_t page,
-                        struct attend_job *j, uint32_t *lo, uint32_t *hi) {
-    const struct kv_layer *kv = a->kv;
+                        uint32_t end, struct attend_job *j, uint32_t *lo, uint32_t *hi) {
     for (uint32_t i = 0; i < p->n; i++) {
         visible_in(page, a, a->pos + p->token[i], &lo[i], &hi[i]);
         if (p->bias)
             fill_bias(a, page, p->head[i], a->pos + p->token[i], p->bias + (size_t)i * TAPE_PAGE);
     }
-    j->k = cpu_kv_page(kv, kv->k, kv->dim_k, page, p->kv_head);
-    j->v = kv->v ? cpu_kv_page(kv, kv->v, kv->dim_v, page, p->kv_head) : j->k;
+    set_page(j, a->kv, page, p->kv_head);
+    set_next(j, a->kv, page + 1, p->kv_head, end);
     cpu->kernels.attend(j);
 }
 
@@ -107,7 +125,7 @@ static void attend_chapter(struct cpu_backend *cpu, const struct tape_attend *a,
     memset(found.s, 0, p->n * sizeof *found.s);
     memset(found.acc, 0, (size_t)p->n * j->dim_v * sizeof *found.acc);
     for (uint32_t i = 0, page = chapter * TAPE_CHAPTER; i < TAPE_CHAPTER && page * TAPE_PAGE < end; i++, page++)
-        attend_page(cpu, a, p, page, j, lo, hi);
+        attend_page(cpu, a, p, page, end, j, lo, hi);
 }
 
 // The queries again, transposed, with zeros up to whole vectors.

@@ -47,15 +47,18 @@ INLINE void add_block(enum kv_type type, const struct quant_vec *const *q, uint3
 
 // Scores of the rows r .. r + TILE - 1 with the keys of [lo, hi), and a few around them.
 INLINE void score_quant(enum kv_type type, const struct attend_job *j, uint32_t r, uint32_t lo, uint32_t hi) {
-    const uint32_t step = 16 * KEY_VECTORS;
+    const uint32_t step = 16 * KEY_VECTORS, blocks = kv_blocks(j->dim_k);
     const struct quant_vec *q[TILE];
     for (uint32_t i = 0; i < TILE; i++)
         q[i] = &j->codes[r + i < j->rows ? r + i : j->rows - 1];
     for (uint32_t key = lo / step * step; key < hi; key += step) {
         struct key_tile t;
         UNROLL for (int i = 0; i < TILE * KEY_VECTORS; i++) t.s[i / KEY_VECTORS][i % KEY_VECTORS] = v16_set1(0.0f);
-        for (uint32_t b = 0; b < kv_blocks(j->dim_k); b++)
+        for (uint32_t b = 0; b < blocks; b++) {
+            if (r == 0)
+                ask_ahead(j, key / step * blocks + b, TAPE_PAGE / step * blocks);
             add_block(type, q, b, kv_scales(type, j->k, b), key, &t);
+        }
         for (uint32_t i = 0; i < TILE && r + i < j->rows; i++)
             for (uint32_t c = 0; c < KEY_VECTORS; c++)
                 v16_store(j->scores + (size_t)(r + i) * TAPE_PAGE + key + 16 * c, t.s[i][c]);

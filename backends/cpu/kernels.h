@@ -41,7 +41,9 @@ struct attend_job {
     const float *qt; // float keys only, with more than ATTEND_FEW rows: [dim_k][ATTEND_ROWS] the queries again, 0 where
                      // no row is
     const uint32_t *lo, *hi;
-    const void *k, *v; // pages; v == k: a value is the first dim_v elements of its key
+    const void *k, *v;           // pages; v == k: a value is the first dim_v elements of its key
+    const char *next_k, *next_v; // what will be read after this, to be asked for ahead, if size is not 0
+    size_t size_k, size_v;
     enum kv_type type;
     uint32_t dim_k, dim_v;
     float scale, softcap;
