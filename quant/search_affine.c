@@ -261,11 +261,49 @@ static struct search_affine round_both(const struct search_affine *f, float tota
     return g;
 }
 
+// Takes the best of the scales at which a level is as far above the offset as the target.
+static void consider_levels(struct search_affine *best, float offset, float target, int hi, const float *x,
+                            const float *w, size_t n) {
+    for (int first = 1; first <= hi && target > offset; first += LANES) {
+        float scale[LANES], offsets[LANES], error[LANES];
+        for (int j = 0; j < LANES; j++) {
+            scale[j] = num_f16_to_f32(search_half((target - offset) / (float)(first + j)));
+            offsets[j] = offset;
+        }
+        search_affine_errors(hi, x, w, n, scale, offsets, error);
+        for (int j = 0; j < LANES; j++)
+            if (error[j] < best->error)
+                *best = (struct search_affine){.scale = scale[j], .offset = offset, .error = error[j]};
+    }
+}
+
+// Where one element is far from all others, most of the error is that of rounding both numbers. The levels in use are
+// few then, and any others may take their places.
+static void round_few(struct search_affine *best, const struct search_affine *f, int hi, const float *x, const float *w,
+                      size_t n) {
+    vec4 lo = vec4_load(x), top = lo;
+    for (size_t i = 4; i < n; i += 4) {
+        lo = vec4_min(lo, vec4_load(x + i));
+        top = vec4_max(top, vec4_load(x + i));
+    }
+    const float largest = vec4_largest(top), decoded = f->offset + f->scale * (float)hi;
+    const float offsets[2] = {-vec4_largest(-lo), f->offset};
+    for (int i = 0; i < 2; i++) {
+        float offset = num_f16_to_f32(search_half(offsets[i]));
+        consider_levels(best, offset, largest, hi, x, w, n);
+        consider_levels(best, offset, decoded, hi, x, w, n);
+    }
+}
+
+#define ROUNDING 1e-5f // of the power of the elements: an error below it is mostly that of rounding scale and offset
+
 void search_affine_half(int hi, const float *x, const float *w, size_t n, uint16_t *scale, uint16_t *offset,
                         int8_t *level) {
-    struct search_affine f = search_affine(hi, true, x, w, n), best = {.scale = 0};
+    const struct search_affine fit = search_affine(hi, true, x, w, n);
+    struct search_affine f = fit, best = {.scale = 0};
     float total = 0;
     search_affine_nearest(&best, hi, x, w, n, NULL);
+    const float power = best.error;
     for (size_t i = 0; i < n; i++)
         total += w[i];
     for (int round = 0; round < 2; round++) {
@@ -274,6 +312,8 @@ void search_affine_half(int hi, const float *x, const float *w, size_t n, uint16
             break;
         best = f;
     }
+    if (best.error > 0 && fit.error < power * ROUNDING)
+        round_few(&best, &fit, hi, x, w, n);
     if (best.error > 0 && search_is_constant(x, n)) {
         best = same_number(x[0]);
         search_affine_nearest(&best, hi, x, w, n, NULL);
