@@ -16,7 +16,8 @@
 
 struct convert {
     struct pool *pool;
-    uint8_t *slice; // [slice_size]
+    unsigned features; // of the processor
+    uint8_t *slice;    // [slice_size]
     size_t slice_size;
     float *scratch;     // [threads][unit]: decoded
     size_t scratch_len; // elements, of all threads
@@ -28,6 +29,7 @@ bool convert_open(struct convert **out, unsigned n_threads, struct err *e) {
     struct convert *c = *out = calloc(1, sizeof *c);
     if (!c)
         return err_memory(e, sizeof *c, "the converter");
+    c->features = cpu_features();
     if (pool_open(&c->pool, n_threads ? n_threads : cpu_threads(), e))
         return true;
     convert_close(c);
@@ -90,8 +92,8 @@ static void convert_thread(void *user, unsigned thread) {
         size_t n = unit_elements(s, unit), index = 0;
         const char *from = (const char *)job->tensor->data + bytes_of(job->tensor->format, unit * s->unit_len);
         quant_decode(job->tensor->format, from, x, n);
-        if (!quant_encode(job->to, x, unit_importance(s, unit), n, s->c->slice + i * bytes_of(job->to, s->unit_len),
-                          &index))
+        if (!quant_encode_for(s->c->features, job->to, x, unit_importance(s, unit), n,
+                              s->c->slice + i * bytes_of(job->to, s->unit_len), &index))
             *bad = (struct bad){unit, index, x[index]};
     }
 }

@@ -174,7 +174,7 @@ struct PACKED block_q2_0 {
 // The readers and encoders that the rows of formats.h promise.
 #define FORMAT_READER(sym, struct_out)                                                                                 \
     void quant_read_##sym(const void *block, struct struct_out *out);                                                  \
-    void quant_encode_##sym(const float *x, const float *weights, void *block);
+    void quant_encode_##sym(const struct searches *s, const float *x, const float *weights, void *block);
 #define FORMAT_PLAIN(sym, name, id, len, size, largest) void quant_read_##sym(const void *row, float *out, size_t n);
 #define FORMAT_FLOAT(sym, name, id, len, size, largest)                                                                \
     void quant_read_##sym(const void *row, float *out, size_t n);                                                      \

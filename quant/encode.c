@@ -3,8 +3,9 @@
 // format's own file turns the floats of one block into its bytes.
 #include <math.h>
 
+#include "base/cpu.h"
 #include "quant/lanes.h"
-#include "quant/search.h"
+#include "quant/searches.h"
 
 // An element that the statistics never saw still counts a little, so that it is not encoded as anything at all.
 #define LEAST_WEIGHT 1e-5f
@@ -71,8 +72,9 @@ static void prepare_weights(const struct quant_format *f, const float *importanc
     normalize(w, f->block_len);
 }
 
-bool quant_encode(const struct quant_format *f, const float *x, const float *importance, size_t n, void *row,
-                  size_t *bad) {
+bool quant_encode_for(unsigned features, const struct quant_format *f, const float *x, const float *importance,
+                      size_t n, void *row, size_t *bad) {
+    const struct searches *s = searches_for(features);
     if (!check(f, x, n, bad))
         return false;
     if (f->write_float) {
@@ -83,7 +85,12 @@ bool quant_encode(const struct quant_format *f, const float *x, const float *imp
     for (size_t at = 0; at < n; at += f->block_len, block += f->block_size) {
         float w[QUANT_MAX_BLOCK];
         prepare_weights(f, importance ? importance + at : NULL, x + at, w);
-        f->encode(x + at, w, block);
+        f->encode(s, x + at, w, block);
     }
     return true;
+}
+
+bool quant_encode(const struct quant_format *f, const float *x, const float *importance, size_t n, void *row,
+                  size_t *bad) {
+    return quant_encode_for(cpu_features(), f, x, importance, n, row, bad);
 }

@@ -20,8 +20,8 @@ static inline int grid_nonlinear_code(int8_t level) {
 
 // The code of one of the levels of grid_e2m1.
 static inline int grid_e2m1_code(int level) {
-    static const uint8_t codes[13] = {0, 1, 2, 3, 4, 0, 5, 0, 6, 0, 0, 0, 7};
-    return level < 0 ? 8 | codes[-level] : codes[level];
+    static const uint8_t codes[25] = {15, 0, 0, 0, 14, 0, 13, 0, 12, 11, 10, 9, 0, 1, 2, 3, 4, 0, 5, 0, 6, 0, 0, 0, 7};
+    return codes[level + 12];
 }
 
 extern const uint8_t grid_values_iq2[4];

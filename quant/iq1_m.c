@@ -10,7 +10,7 @@
 // element = d * (2 scale + 1) * (value +- 1/8), read as d / 8 * (2 scale + 1) * (8 value +- 1)
 #include "quant/blocks.h"
 #include "quant/grids.h"
-#include "quant/lattice.h"
+#include "quant/searches.h"
 
 void quant_read_iq1_m(const void *block, struct quant_block256 *out) {
     const struct block_iq1_m *b = block;
@@ -27,11 +27,11 @@ void quant_read_iq1_m(const void *block, struct quant_block256 *out) {
     }
 }
 
-void quant_encode_iq1_m(const float *x, const float *weights, void *block) {
+void quant_encode_iq1_m(const struct searches *s, const float *x, const float *weights, void *block) {
     static const struct lattice lattice = {grid_iq1, 2048, 8, NULL, false, 1, 2, 8, 6};
     struct block_iq1_m *b = block;
     struct lattice_found f;
-    lattice_search(&lattice, 0.125f, x, weights, &f);
+    s->lattice(&lattice, 0.125f, x, weights, &f);
     memset(b, 0, sizeof *b);
     for (int k = 0; k < 4; k++) {
         unsigned scales = (unsigned)(f.half >> 4 * k & 15) << 12;

@@ -10,7 +10,7 @@
 // element = d * (2 scale + 1) * (value +- 1/8), read as d / 8 * (2 scale + 1) * (8 value +- 1)
 #include "quant/blocks.h"
 #include "quant/grids.h"
-#include "quant/lattice.h"
+#include "quant/searches.h"
 
 void quant_read_iq1_s(const void *block, struct quant_block256 *out) {
     const struct block_iq1_s *b = block;
@@ -26,11 +26,11 @@ void quant_read_iq1_s(const void *block, struct quant_block256 *out) {
     }
 }
 
-void quant_encode_iq1_s(const float *x, const float *weights, void *block) {
+void quant_encode_iq1_s(const struct searches *s, const float *x, const float *weights, void *block) {
     static const struct lattice lattice = {grid_iq1, 2048, 8, NULL, false, 4, 4, 8, 6};
     struct block_iq1_s *b = block;
     struct lattice_found f;
-    lattice_search(&lattice, 0.125f, x, weights, &f);
+    s->lattice(&lattice, 0.125f, x, weights, &f);
     b->d = f.half;
     for (int j = 0; j < 8; j++) {
         unsigned qh = (unsigned)(f.scale[j] << 12 | f.way[4 * j] << 15);

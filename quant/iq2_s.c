@@ -11,7 +11,7 @@
 // element = d * (scale + 1/2) / 4 * value, read as d / 8 * (2 scale + 1) * value
 #include "quant/blocks.h"
 #include "quant/grids.h"
-#include "quant/lattice.h"
+#include "quant/searches.h"
 
 void quant_read_iq2_s(const void *block, struct quant_block256 *out) {
     const struct block_iq2_s *b = block;
@@ -25,11 +25,11 @@ void quant_read_iq2_s(const void *block, struct quant_block256 *out) {
     }
 }
 
-void quant_encode_iq2_s(const float *x, const float *weights, void *block) {
+void quant_encode_iq2_s(const struct searches *s, const float *x, const float *weights, void *block) {
     static const struct lattice lattice = {grid_iq2_s, 1024, 8, grid_values_iq2, false, 1, 2, 16, 20};
     struct block_iq2_s *b = block;
     struct lattice_found f;
-    lattice_search(&lattice, 0.125f, x, weights, &f);
+    s->lattice(&lattice, 0.125f, x, weights, &f);
     b->d = f.half;
     memset(b->qh, 0, sizeof b->qh);
     for (int j = 0; j < 8; j++)

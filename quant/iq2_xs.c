@@ -9,7 +9,7 @@
 // element = d * (scale + 1/2) / 4 * value, read as d / 8 * (2 scale + 1) * value
 #include "quant/blocks.h"
 #include "quant/grids.h"
-#include "quant/lattice.h"
+#include "quant/searches.h"
 
 void quant_read_iq2_xs(const void *block, struct quant_block256 *out) {
     const struct block_iq2_xs *b = block;
@@ -21,11 +21,11 @@ void quant_read_iq2_xs(const void *block, struct quant_block256 *out) {
         grid_read8(grid_iq2_xs[b->qs[g] & 511], grid_signs(b->qs[g] >> 9), out->q + 8 * g);
 }
 
-void quant_encode_iq2_xs(const float *x, const float *weights, void *block) {
+void quant_encode_iq2_xs(const struct searches *s, const float *x, const float *weights, void *block) {
     static const struct lattice lattice = {grid_iq2_xs, 512, 8, grid_values_iq2, true, 1, 2, 16, 20};
     struct block_iq2_xs *b = block;
     struct lattice_found f;
-    lattice_search(&lattice, 0.125f, x, weights, &f);
+    s->lattice(&lattice, 0.125f, x, weights, &f);
     b->d = f.half;
     for (int j = 0; j < 8; j++)
         b->scales[j] = (uint8_t)(f.scale[2 * j] | f.scale[2 * j + 1] << 4);

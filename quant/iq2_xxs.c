@@ -9,7 +9,7 @@
 // element = d * (scale + 1/2) / 4 * value, read as d / 8 * (2 scale + 1) * value
 #include "quant/blocks.h"
 #include "quant/grids.h"
-#include "quant/lattice.h"
+#include "quant/searches.h"
 
 void quant_read_iq2_xxs(const void *block, struct quant_block256 *out) {
     const struct block_iq2_xxs *b = block;
@@ -23,11 +23,11 @@ void quant_read_iq2_xxs(const void *block, struct quant_block256 *out) {
     }
 }
 
-void quant_encode_iq2_xxs(const float *x, const float *weights, void *block) {
+void quant_encode_iq2_xxs(const struct searches *s, const float *x, const float *weights, void *block) {
     static const struct lattice lattice = {grid_iq2_xxs, 256, 8, grid_values_iq2, true, 1, 4, 16, 20};
     struct block_iq2_xxs *b = block;
     struct lattice_found f;
-    lattice_search(&lattice, 0.125f, x, weights, &f);
+    s->lattice(&lattice, 0.125f, x, weights, &f);
     b->d = f.half;
     for (int j = 0; j < 8; j++) {
         uint32_t signs = (uint32_t)f.scale[j] << 28;

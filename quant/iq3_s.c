@@ -11,7 +11,7 @@
 // element = d * (2 scale + 1) * value
 #include "quant/blocks.h"
 #include "quant/grids.h"
-#include "quant/lattice.h"
+#include "quant/searches.h"
 
 void quant_read_iq3_s(const void *block, struct quant_block256 *out) {
     const struct block_iq3_s *b = block;
@@ -25,11 +25,11 @@ void quant_read_iq3_s(const void *block, struct quant_block256 *out) {
     }
 }
 
-void quant_encode_iq3_s(const float *x, const float *weights, void *block) {
+void quant_encode_iq3_s(const struct searches *s, const float *x, const float *weights, void *block) {
     static const struct lattice lattice = {grid_iq3_s, 512, 4, grid_values_iq3_s, false, 1, 8, 16, 6};
     struct block_iq3_s *b = block;
     struct lattice_found f;
-    lattice_search(&lattice, 1, x, weights, &f);
+    s->lattice(&lattice, 1, x, weights, &f);
     memset(b, 0, sizeof *b);
     b->d = f.half;
     for (int j = 0; j < 4; j++)

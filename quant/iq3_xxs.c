@@ -11,7 +11,7 @@
 // element = d * (scale + 1/2) / 2 * value, read as d / 4 * (2 scale + 1) * value
 #include "quant/blocks.h"
 #include "quant/grids.h"
-#include "quant/lattice.h"
+#include "quant/searches.h"
 
 void quant_read_iq3_xxs(const void *block, struct quant_block256 *out) {
     const struct block_iq3_xxs *b = block;
@@ -25,11 +25,11 @@ void quant_read_iq3_xxs(const void *block, struct quant_block256 *out) {
     }
 }
 
-void quant_encode_iq3_xxs(const float *x, const float *weights, void *block) {
+void quant_encode_iq3_xxs(const struct searches *s, const float *x, const float *weights, void *block) {
     static const struct lattice lattice = {grid_iq3_xxs, 256, 4, grid_values_iq3_xxs, true, 2, 8, 16, 25};
     struct block_iq3_xxs *b = block;
     struct lattice_found f;
-    lattice_search(&lattice, 0.25f, x, weights, &f);
+    s->lattice(&lattice, 0.25f, x, weights, &f);
     b->d = f.half;
     for (int j = 0; j < 8; j++)
         b->signs[j] = (uint32_t)f.scale[j] << 28;

@@ -7,7 +7,7 @@
 // element = d * level[code]
 #include "quant/blocks.h"
 #include "quant/grids.h"
-#include "quant/search.h"
+#include "quant/searches.h"
 
 void quant_read_iq4_nl(const void *block, struct quant_block32 *out) {
     const struct block_iq4_nl *b = block;
@@ -19,12 +19,12 @@ void quant_read_iq4_nl(const void *block, struct quant_block32 *out) {
     }
 }
 
-void quant_encode_iq4_nl(const float *x, const float *weights, void *block) {
+void quant_encode_iq4_nl(const struct searches *s, const float *x, const float *weights, void *block) {
     static const struct search_levels levels = {.lo = -127, .hi = 113, .uneven = grid_nonlinear};
     static const struct search_effort effort = {16, 0.75f, 1.5f, 3};
     struct block_iq4_nl *b = block;
     int8_t level[32];
-    b->d = search_half_scale(&levels, &effort, x, weights, 32, level);
+    b->d = s->half_scale(&levels, &effort, x, weights, 32, level);
     for (int i = 0; i < 16; i++)
         b->qs[i] = (uint8_t)(grid_nonlinear_code(level[i]) | grid_nonlinear_code(level[i + 16]) << 4);
 }

@@ -10,7 +10,7 @@
 // element = d * (scale - 32) * level[code]
 #include "quant/blocks.h"
 #include "quant/grids.h"
-#include "quant/search.h"
+#include "quant/searches.h"
 
 void quant_read_iq4_xs(const void *block, struct quant_block256 *out) {
     const struct block_iq4_xs *b = block;
@@ -27,7 +27,7 @@ void quant_read_iq4_xs(const void *block, struct quant_block256 *out) {
     }
 }
 
-void quant_encode_iq4_xs(const float *x, const float *weights, void *block) {
+void quant_encode_iq4_xs(const struct searches *s, const float *x, const float *weights, void *block) {
     static const struct search_block search = {
         .levels = {.lo = -127, .hi = 113, .uneven = grid_nonlinear},
         .effort = {16, 0.75f, 1.5f, 3},
@@ -37,13 +37,13 @@ void quant_encode_iq4_xs(const float *x, const float *weights, void *block) {
     };
     struct block_iq4_xs *b = block;
     int8_t scale[16], level[256];
-    b->d = search_block(&search, x, weights, scale, level);
+    b->d = s->block(&search, x, weights, scale, level);
     b->scales_h = 0;
     memset(b->scales_l, 0, sizeof b->scales_l);
     for (int j = 0; j < 8; j++) {
-        int s = scale[j] + 32;
-        b->scales_l[j / 2] |= (uint8_t)((s & 15) << j % 2 * 4);
-        b->scales_h = (uint16_t)(b->scales_h | s >> 4 << 2 * j);
+        int code = scale[j] + 32;
+        b->scales_l[j / 2] |= (uint8_t)((code & 15) << j % 2 * 4);
+        b->scales_h = (uint16_t)(b->scales_h | code >> 4 << 2 * j);
     }
     for (int i = 0; i < 128; i++) {
         const int8_t *pair = level + i / 16 * 32 + i % 16;

@@ -3,20 +3,13 @@
 // nothing depends on how many lanes a register has.
 #pragma once
 
-#include "quant/vec4.h"
+#include "quant/wide.h"
 
 #define LANES 8
 #define LANES_LEAST 0x1p-100f // a smaller scale has no inverse that is safe to use
 
 static inline float lanes_inverse(float scale) {
     return (scale < 0 ? -scale : scale) > LANES_LEAST ? 1.0f / scale : 0.0f;
-}
-
-// Four integers that fit.
-static inline void lanes_store_i8(int8_t *p, vec4 v) {
-    vec4_mask i = __builtin_convertvector(v, vec4_mask);
-    for (int j = 0; j < 4; j++)
-        p[j] = (int8_t)i[j];
 }
 
 // Puts a value among the n with the smallest errors, in order; of equals the first stays ahead.

@@ -11,7 +11,7 @@
 
 #include "quant/blocks.h"
 #include "quant/grids.h"
-#include "quant/search.h"
+#include "quant/searches.h"
 
 // The largest exponent at which level 12 is finite.
 #define LARGEST_E 252
@@ -31,24 +31,29 @@ void quant_read_mxfp4(const void *block, struct quant_block32 *out) {
     }
 }
 
-// The exponent of the number; that of the smallest normal number for what is below it.
+// The exponent of the number, as far as it and its inverse are normal numbers.
 static int exponent_of(float x) {
     int biased = (int)(num_bits(x) >> 23 & 255);
-    return biased > 0 ? biased - 127 : -126;
+    return biased < 1 ? -126 : biased > 253 ? 126 : biased - 127;
+}
+
+// 2^e for e in -126 .. 127.
+static float power_of_two(int e) {
+    return num_float((uint32_t)(e + 127) << 23);
 }
 
 // Four exponents: at the largest, level 12 is beyond the largest element, and the levels of a larger one would all be
 // among its own. The arithmetic is done near 1, so that errors of the largest and smallest numbers have squares.
-void quant_encode_mxfp4(const float *x, const float *weights, void *block) {
+void quant_encode_mxfp4(const struct searches *s, const float *x, const float *weights, void *block) {
     static const float scale[8] = {0x1p-5f, 0x1p-4f, 0x1p-3f, 0x1p-2f, 0x1p-5f, 0x1p-4f, 0x1p-3f, 0x1p-2f};
     struct block_mxfp4 *b = block;
     float unit[32], error[8], least = INFINITY;
     int8_t level[32];
     const int exponent = exponent_of(search_largest(x, 32));
-    const float one = ldexpf(1, -exponent);
+    const float one = power_of_two(-exponent);
     for (int i = 0; i < 32; i++)
         unit[i] = x[i] * one;
-    search_errors(&search_e2m1, unit, weights, 32, scale, error);
+    s->errors(&search_e2m1, unit, weights, 32, scale, error);
     b->e = 0;
     for (int k = 0; k < 4; k++) {
         int e = exponent + k - 5 + 128;
@@ -57,7 +62,7 @@ void quant_encode_mxfp4(const float *x, const float *weights, void *block) {
             b->e = (uint8_t)e;
         }
     }
-    search_nearest(&search_e2m1, unit, weights, 32, ldexpf(1, b->e - 128 - exponent), level);
+    s->nearest(&search_e2m1, unit, weights, 32, power_of_two(b->e - 128 - exponent), level);
     for (int i = 0; i < 16; i++)
         b->qs[i] = (uint8_t)(grid_e2m1_code(level[i]) | grid_e2m1_code(level[i + 16]) << 4);
 }

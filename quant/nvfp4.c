@@ -10,7 +10,7 @@
 
 #include "quant/blocks.h"
 #include "quant/grids.h"
-#include "quant/search.h"
+#include "quant/searches.h"
 
 // 448; the code above it stands for 0.
 #define LARGEST_D 0x7e
@@ -36,10 +36,10 @@ void quant_read_nvfp4(const void *block, struct quant_block16 *out) {
     }
 }
 
-#define TRIED 24 // scales
+#define TRIED 16 // scales
 
 // The first scale that reaches the largest element with level 12, then the ones around it, as they are few.
-static uint8_t best_scale(const float *x, const float *w) {
+static uint8_t best_scale(const struct searches *s, const float *x, const float *w) {
     const float top = fabsf(search_largest(x, 16));
     float least = INFINITY;
     int first = 0, best = 0;
@@ -50,7 +50,7 @@ static uint8_t best_scale(const float *x, const float *w) {
         float scale[8], error[8];
         for (int j = 0; j < 8; j++)
             scale[j] = half_scale((uint8_t)(d + j <= LARGEST_D ? d + j : LARGEST_D));
-        search_errors(&search_e2m1, x, w, 16, scale, error);
+        s->errors(&search_e2m1, x, w, 16, scale, error);
         for (int j = 0; j < 8; j++)
             if (error[j] < least && d + j <= LARGEST_D) {
                 least = error[j];
@@ -60,12 +60,12 @@ static uint8_t best_scale(const float *x, const float *w) {
     return (uint8_t)best;
 }
 
-void quant_encode_nvfp4(const float *x, const float *weights, void *block) {
+void quant_encode_nvfp4(const struct searches *s, const float *x, const float *weights, void *block) {
     struct block_nvfp4 *b = block;
     for (int r = 0; r < 4; r++) {
         int8_t level[16];
-        b->d[r] = best_scale(x + 16 * r, weights + 16 * r);
-        search_nearest(&search_e2m1, x + 16 * r, weights + 16 * r, 16, half_scale(b->d[r]), level);
+        b->d[r] = best_scale(s, x + 16 * r, weights + 16 * r);
+        s->nearest(&search_e2m1, x + 16 * r, weights + 16 * r, 16, half_scale(b->d[r]), level);
         for (int i = 0; i < 8; i++)
             b->qs[8 * r + i] = (uint8_t)(grid_e2m1_code(level[i]) | grid_e2m1_code(level[i + 8]) << 4);
     }

@@ -6,7 +6,7 @@
 //
 // element = d * (code - 1), read as two runs of 32 with the same scale
 #include "quant/blocks.h"
-#include "quant/search.h"
+#include "quant/searches.h"
 
 void quant_read_q2_0(const void *block, struct quant_block32 *out) {
     const struct block_q2_0 *b = block;
@@ -18,12 +18,12 @@ void quant_read_q2_0(const void *block, struct quant_block32 *out) {
     }
 }
 
-void quant_encode_q2_0(const float *x, const float *weights, void *block) {
+void quant_encode_q2_0(const struct searches *s, const float *x, const float *weights, void *block) {
     static const struct search_levels levels = {.lo = -1, .hi = 2};
-    static const struct search_effort effort = {24, 0.5f, 3.0f, 3};
+    static const struct search_effort effort = {8, 0.6f, 2.7f, 3};
     struct block_q2_0 *b = block;
     int8_t q[64];
-    b->d = search_half_scale(&levels, &effort, x, weights, 64, q);
+    b->d = s->half_scale(&levels, &effort, x, weights, 64, q);
     memset(b->qs, 0, sizeof b->qs);
     for (int i = 0; i < 64; i++)
         b->qs[i / 4] |= (uint8_t)((q[i] + 1) << i % 4 * 2);

@@ -8,7 +8,7 @@
 //
 // element = d * scale * code - dmin * minimum
 #include "quant/blocks.h"
-#include "quant/search.h"
+#include "quant/searches.h"
 
 void quant_read_q2_k(const void *block, struct quant_block256 *out) {
     const struct block_q2_k *b = block;
@@ -23,13 +23,13 @@ void quant_read_q2_k(const void *block, struct quant_block256 *out) {
         out->q[i] = b->qs[i / 128 * 32 + i % 32] >> i % 128 / 32 * 2 & 3;
 }
 
-void quant_encode_q2_k(const float *x, const float *weights, void *block) {
+void quant_encode_q2_k(const struct searches *s, const float *x, const float *weights, void *block) {
     static const struct search_affine_block search = {.hi = 3, .sub_len = 16, .most = 15};
     struct block_q2_k *b = block;
     uint8_t scale[16], min[16];
     int8_t q[256];
     uint16_t d, dmin;
-    search_affine_block(&search, x, weights, &d, &dmin, scale, min, q);
+    s->affine_block(&search, x, weights, &d, &dmin, scale, min, q);
     memset(b, 0, sizeof *b);
     b->d = d;
     b->dmin = dmin;

@@ -10,7 +10,7 @@
 //
 // element = d * (scale - 32) * (code - 4)
 #include "quant/blocks.h"
-#include "quant/search.h"
+#include "quant/searches.h"
 
 void quant_read_q3_k(const void *block, struct quant_block256 *out) {
     const struct block_q3_k *b = block;
@@ -26,17 +26,17 @@ void quant_read_q3_k(const void *block, struct quant_block256 *out) {
     }
 }
 
-void quant_encode_q3_k(const float *x, const float *weights, void *block) {
+void quant_encode_q3_k(const struct searches *s, const float *x, const float *weights, void *block) {
     static const struct search_block search = {
-        .levels = {.lo = -4, .hi = 3}, .effort = {16, 0.7f, 1.9f, 3}, .sub_len = 16, .least = -32, .most = 31};
+        .levels = {.lo = -4, .hi = 3}, .effort = {12, 0.7f, 1.8f, 2}, .sub_len = 16, .least = -32, .most = 31};
     struct block_q3_k *b = block;
     int8_t scale[16], level[256];
     memset(b, 0, sizeof *b);
-    b->d = search_block(&search, x, weights, scale, level);
+    b->d = s->block(&search, x, weights, scale, level);
     for (int j = 0; j < 16; j++) {
-        int s = scale[j] + 32;
-        b->scales[j % 8] |= (uint8_t)((s & 15) << j / 8 * 4);
-        b->scales[8 + j % 4] |= (uint8_t)(s >> 4 << j / 4 * 2);
+        int code = scale[j] + 32;
+        b->scales[j % 8] |= (uint8_t)((code & 15) << j / 8 * 4);
+        b->scales[8 + j % 4] |= (uint8_t)(code >> 4 << j / 4 * 2);
     }
     for (int i = 0; i < 256; i++) {
         int code = level[i] + 4;

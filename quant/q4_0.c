@@ -6,7 +6,7 @@
 //
 // element = d * (nibble - 8)
 #include "quant/blocks.h"
-#include "quant/search.h"
+#include "quant/searches.h"
 
 void quant_read_q4_0(const void *block, struct quant_block32 *out) {
     const struct block_q4_0 *b = block;
@@ -18,12 +18,12 @@ void quant_read_q4_0(const void *block, struct quant_block32 *out) {
     }
 }
 
-void quant_encode_q4_0(const float *x, const float *weights, void *block) {
+void quant_encode_q4_0(const struct searches *s, const float *x, const float *weights, void *block) {
     static const struct search_levels levels = {.lo = -8, .hi = 7};
     static const struct search_effort effort = {16, 0.8f, 1.5f, 3};
     struct block_q4_0 *b = block;
     int8_t q[32];
-    b->d = search_half_scale(&levels, &effort, x, weights, 32, q);
+    b->d = s->half_scale(&levels, &effort, x, weights, 32, q);
     for (int i = 0; i < 16; i++)
         b->qs[i] = (uint8_t)((q[i] + 8) | (q[i + 16] + 8) << 4);
 }

@@ -6,7 +6,7 @@
 //
 // element = d * nibble + m
 #include "quant/blocks.h"
-#include "quant/search.h"
+#include "quant/searches.h"
 
 void quant_read_q4_1(const void *block, struct quant_block32 *out) {
     const struct block_q4_1 *b = block;
@@ -19,11 +19,11 @@ void quant_read_q4_1(const void *block, struct quant_block32 *out) {
     }
 }
 
-void quant_encode_q4_1(const float *x, const float *weights, void *block) {
+void quant_encode_q4_1(const struct searches *s, const float *x, const float *weights, void *block) {
     struct block_q4_1 *b = block;
     int8_t q[32];
     uint16_t d, m;
-    search_affine_half(15, x, weights, 32, &d, &m, q);
+    s->affine_half(15, x, weights, 32, &d, &m, q);
     b->d = d;
     b->m = m;
     for (int i = 0; i < 16; i++)

@@ -7,7 +7,7 @@
 //
 // element = d * scale * nibble - dmin * minimum
 #include "quant/blocks.h"
-#include "quant/search.h"
+#include "quant/searches.h"
 
 void quant_read_q4_k(const void *block, struct quant_block256 *out) {
     const struct block_q4_k *b = block;
@@ -22,13 +22,13 @@ void quant_read_q4_k(const void *block, struct quant_block256 *out) {
     }
 }
 
-void quant_encode_q4_k(const float *x, const float *weights, void *block) {
+void quant_encode_q4_k(const struct searches *s, const float *x, const float *weights, void *block) {
     static const struct search_affine_block search = {.hi = 15, .sub_len = 32, .most = 63};
     struct block_q4_k *b = block;
     uint8_t scale[16], min[16];
     int8_t q[256];
     uint16_t d, dmin;
-    search_affine_block(&search, x, weights, &d, &dmin, scale, min, q);
+    s->affine_block(&search, x, weights, &d, &dmin, scale, min, q);
     b->d = d;
     b->dmin = dmin;
     quant_write_scales6(scale, min, b->scales);

@@ -7,7 +7,7 @@
 //
 // element = d * (code - 16)
 #include "quant/blocks.h"
-#include "quant/search.h"
+#include "quant/searches.h"
 
 void quant_read_q5_0(const void *block, struct quant_block32 *out) {
     const struct block_q5_0 *b = block;
@@ -19,12 +19,12 @@ void quant_read_q5_0(const void *block, struct quant_block32 *out) {
     }
 }
 
-void quant_encode_q5_0(const float *x, const float *weights, void *block) {
+void quant_encode_q5_0(const struct searches *s, const float *x, const float *weights, void *block) {
     static const struct search_levels levels = {.lo = -16, .hi = 15};
     static const struct search_effort effort = {16, 0.9f, 1.3f, 3};
     struct block_q5_0 *b = block;
     int8_t q[32];
-    b->d = search_half_scale(&levels, &effort, x, weights, 32, q);
+    b->d = s->half_scale(&levels, &effort, x, weights, 32, q);
     b->qh = 0;
     for (int i = 0; i < 16; i++) {
         int low = q[i] + 16, high = q[i + 16] + 16;

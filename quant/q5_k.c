@@ -9,7 +9,7 @@
 //
 // element = d * scale * code - dmin * minimum
 #include "quant/blocks.h"
-#include "quant/search.h"
+#include "quant/searches.h"
 
 void quant_read_q5_k(const void *block, struct quant_block256 *out) {
     const struct block_q5_k *b = block;
@@ -24,13 +24,13 @@ void quant_read_q5_k(const void *block, struct quant_block256 *out) {
     }
 }
 
-void quant_encode_q5_k(const float *x, const float *weights, void *block) {
+void quant_encode_q5_k(const struct searches *s, const float *x, const float *weights, void *block) {
     static const struct search_affine_block search = {.hi = 31, .sub_len = 32, .most = 63};
     struct block_q5_k *b = block;
     uint8_t scale[16], min[16];
     int8_t q[256];
     uint16_t d, dmin;
-    search_affine_block(&search, x, weights, &d, &dmin, scale, min, q);
+    s->affine_block(&search, x, weights, &d, &dmin, scale, min, q);
     b->d = d;
     b->dmin = dmin;
     quant_write_scales6(scale, min, b->scales);

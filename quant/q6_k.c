@@ -10,7 +10,7 @@
 //
 // element = d * scale * (code - 32)
 #include "quant/blocks.h"
-#include "quant/search.h"
+#include "quant/searches.h"
 
 void quant_read_q6_k(const void *block, struct quant_block256 *out) {
     const struct block_q6_k *b = block;
@@ -25,13 +25,13 @@ void quant_read_q6_k(const void *block, struct quant_block256 *out) {
     }
 }
 
-void quant_encode_q6_k(const float *x, const float *weights, void *block) {
+void quant_encode_q6_k(const struct searches *s, const float *x, const float *weights, void *block) {
     static const struct search_block search = {
-        .levels = {.lo = -32, .hi = 31}, .effort = {8, 0.9f, 1.15f, 1}, .sub_len = 16, .least = -128, .most = 127};
+        .levels = {.lo = -32, .hi = 31}, .effort = {4, 0.93f, 1.1f, 1}, .sub_len = 16, .least = -128, .most = 127};
     struct block_q6_k *b = block;
     int8_t level[256];
     memset(b, 0, sizeof *b);
-    b->d = search_block(&search, x, weights, b->scales, level);
+    b->d = s->block(&search, x, weights, b->scales, level);
     for (int i = 0; i < 256; i++) {
         int run = i / 128, at = i % 128, code = level[i] + 32;
         b->ql[64 * run + at % 64] |= (uint8_t)((code & 15) << (at < 64 ? 0 : 4));

@@ -6,7 +6,7 @@
 //
 // element = d * qs
 #include "quant/blocks.h"
-#include "quant/search.h"
+#include "quant/searches.h"
 
 void quant_read_q8_0(const void *block, struct quant_block32 *out) {
     const struct block_q8_0 *b = block;
@@ -16,9 +16,9 @@ void quant_read_q8_0(const void *block, struct quant_block32 *out) {
         out->q[i] = (uint8_t)(b->qs[i] + 128);
 }
 
-void quant_encode_q8_0(const float *x, const float *weights, void *block) {
+void quant_encode_q8_0(const struct searches *s, const float *x, const float *weights, void *block) {
     static const struct search_levels levels = {.lo = -127, .hi = 127};
-    static const struct search_effort effort = {8, 1.0f, 1.04f, 1};
+    static const struct search_effort effort = {8, 1.0f, 1.04f, 0};
     struct block_q8_0 *b = block;
-    b->d = search_half_scale(&levels, &effort, x, weights, 32, b->qs);
+    b->d = s->half_scale(&levels, &effort, x, weights, 32, b->qs);
 }

@@ -72,6 +72,8 @@ enum quant_index {
     N_QUANTS
 };
 
+struct searches; // quant/searches.h
+
 struct quant_format {
     const char *name;    // as GGUF tools write it: Q4_K
     uint32_t id;         // tensor type id in GGUF files
@@ -88,7 +90,7 @@ struct quant_format {
     // The other way, with the same choice.
     void (*write_float)(const float *x, void *row, size_t n);
     // One block of block_len finite values up to `largest`, with weights that are positive and 1 on average.
-    void (*encode)(const float *x, const float *weights, void *block);
+    void (*encode)(const struct searches *s, const float *x, const float *weights, void *block);
 };
 
 // The most that a block of 16 or 32 elements' kind gives at once, and the longest block of all.
@@ -109,7 +111,11 @@ bool quant_row_size(const struct quant_format *f, uint64_t n, uint64_t *size);
 void quant_decode(const struct quant_format *f, const void *row, float *out, size_t n);
 // Encodes n elements (a multiple of block_len) with the weights of importance of the elements (NULL: all the same).
 // False, with *bad the index, when x holds a value that is not finite or larger than the format can hold; the row then
-// is undefined. The format has an encoder (quant_can_encode). The bytes depend on the arguments alone.
+// is undefined. The format has an encoder (quant_can_encode). The bytes depend on the arguments alone, not on the
+// machine's features (cpu_features(), or 0), which only make it faster.
+bool quant_encode_for(unsigned features, const struct quant_format *f, const float *x, const float *importance,
+                      size_t n, void *row, size_t *bad);
+// The same for this machine; asking it takes longer than encoding a short row.
 bool quant_encode(const struct quant_format *f, const float *x, const float *importance, size_t n, void *row,
                   size_t *bad);
 bool quant_can_encode(const struct quant_format *f);

@@ -36,12 +36,13 @@ float search_largest(const float *x, size_t n) {
 
 // The error of zeros.
 static float power_of(const float *x, const float *w, size_t n) {
-    vec4 sum = {0};
-    for (size_t i = 0; i < n; i += 4) {
-        vec4 v = vec4_load(x + i);
-        sum += vec4_load(w + i) * v * v;
-    }
-    return vec4_sum(sum);
+    wide sum[REGISTERS] = {{0}};
+    for (size_t i = 0; i < n; i += LANES)
+        for (size_t u = 0; u < REGISTERS; u++) {
+            wide v = wide_load(x + i + u * WIDE);
+            sum[u] += wide_load(w + i + u * WIDE) * v * v;
+        }
+    return wide_sum(sum);
 }
 
 uint16_t search_product(float size, int most_k, int most_l, const int8_t *uneven, bool above, int *k, int *l) {
@@ -65,20 +66,44 @@ uint16_t search_product(float size, int most_k, int most_l, const int8_t *uneven
     return best;
 }
 
-static inline vec4 round_uneven(const int8_t level[16], vec4 v) {
-    vec4 out = vec4_all((float)level[0]);
+#if defined(SEARCH_AVX2)
+// For each number the entry of a table in two registers: of the upper one where `upper`, at its place.
+static inline wide look_up(wide low, wide high, wide_mask upper, wide_mask place) {
+    const __m256 a = _mm256_permutevar8x32_ps((__m256)low, (__m256i)place);
+    const __m256 b = _mm256_permutevar8x32_ps((__m256)high, (__m256i)place);
+    return (wide)_mm256_blendv_ps(a, b, (__m256)upper);
+}
+
+// By bisection: the half of the levels is found first, then the place in it.
+static inline wide round_uneven(const int8_t level[16], wide v) {
+    const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)level);
+    const wide low = (wide)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes));
+    const wide high = (wide)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(bytes, 8)));
+    const wide after_low = (wide)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(bytes, 1)));
+    const wide after_high = (wide)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(bytes, 9)));
+    const wide middle_low = (low + after_low) * 0.5f, middle_high = (high + after_high) * 0.5f;
+    const wide_mask upper = v > middle_low[7];
+    wide_mask place = (v > look_up(middle_low, middle_high, upper, (wide_mask){0} + 3)) & 4;
+    place += (v > look_up(middle_low, middle_high, upper, place + 1)) & 2;
+    place += (v > look_up(middle_low, middle_high, upper, place)) & 1;
+    return look_up(low, high, upper, place);
+}
+#else
+static inline wide round_uneven(const int8_t level[16], wide v) {
+    wide out = wide_all((float)level[0]);
     for (int k = 1; k < 16; k++) {
         const float middle = (float)(level[k - 1] + level[k]) * 0.5f, gap = (float)(level[k] - level[k - 1]);
-        out += (vec4)((vec4_mask)vec4_all(gap) & (v > middle));
+        out += (wide)((wide_mask)wide_all(gap) & (v > middle));
     }
     return out;
 }
+#endif
 
 // The halves of E2M1: integers below 2, and above it two significant bits, by Veltkamp's splitting.
-static inline vec4 round_e2m1(vec4 v) {
-    vec4 a = vec4_min(vec4_abs(v), vec4_all(12)), wide = a * (0x1p22f + 1);
-    vec4 r = vec4_choose(a < 2, vec4_round(a), wide - (wide - a));
-    return (vec4)((vec4_mask)r | ((vec4_mask)v & INT32_MIN));
+static inline wide round_e2m1(wide v) {
+    wide a = wide_min(wide_abs(v), wide_all(12)), big = a * (0x1p22f + 1);
+    wide r = wide_choose(a < 2, wide_round(a), big - (big - a));
+    return (wide)((wide_mask)r | ((wide_mask)v & INT32_MIN));
 }
 
 // How levels lie: what the loops below are made for.
@@ -89,28 +114,29 @@ static enum spacing spacing_of(const struct search_levels *l) {
 }
 
 // The level nearest to each number.
-static inline vec4 round_to(const struct search_levels *l, enum spacing s, vec4 v) {
+static inline wide round_to(const struct search_levels *l, enum spacing s, wide v) {
     if (s == E2M1)
         return round_e2m1(v);
     if (s == UNEVEN)
         return round_uneven(l->uneven, v);
-    return vec4_round(vec4_min(vec4_max(v, vec4_all((float)l->lo)), vec4_all((float)l->hi)));
+    return wide_round(wide_min(wide_max(v, wide_all((float)l->lo)), wide_all((float)l->hi)));
 }
 
 static inline struct search_fit nearest(const struct search_levels *l, enum spacing s, const float *x, const float *w,
                                         size_t n, float scale, int8_t *level) {
-    vec4 error = {0}, slope = {0}, square = {0};
+    wide error[REGISTERS] = {{0}}, slope[REGISTERS] = {{0}}, square[REGISTERS] = {{0}};
     const float inverse = lanes_inverse(scale);
-    for (size_t i = 0; i < n; i += 4) {
-        vec4 at = vec4_load(x + i), weight = vec4_load(w + i), r = round_to(l, s, at * inverse);
-        vec4 miss = at - scale * r, weighted = weight * r;
-        error += weight * miss * miss;
-        slope += weighted * miss;
-        square += weighted * r;
-        if (level)
-            lanes_store_i8(level + i, r);
-    }
-    return (struct search_fit){vec4_sum(error), vec4_sum(slope), vec4_sum(square)};
+    for (size_t i = 0; i < n; i += LANES)
+        for (size_t u = 0; u < REGISTERS; u++) {
+            wide at = wide_load(x + i + u * WIDE), weight = wide_load(w + i + u * WIDE);
+            wide r = round_to(l, s, at * inverse), miss = at - scale * r, weighted = weight * r;
+            error[u] += weight * miss * miss;
+            slope[u] += weighted * miss;
+            square[u] += weighted * r;
+            if (level)
+                wide_store_i8(level + i + u * WIDE, r);
+        }
+    return (struct search_fit){wide_sum(error), wide_sum(slope), wide_sum(square)};
 }
 
 struct search_fit search_nearest(const struct search_levels *l, const float *x, const float *w, size_t n, float scale,
@@ -127,21 +153,23 @@ struct search_fit search_nearest(const struct search_levels *l, const float *x, 
 
 static inline void errors(const struct search_levels *l, enum spacing s, const float *x, const float *w, size_t n,
                           const float scale[LANES], float error[LANES]) {
-    vec4 d[2] = {vec4_load(scale), vec4_load(scale + 4)}, inverse[2], sum[2] = {{0}};
+    wide d[REGISTERS], inverse[REGISTERS], sum[REGISTERS] = {{0}};
     float inverses[LANES];
     for (int j = 0; j < LANES; j++)
         inverses[j] = lanes_inverse(scale[j]);
-    for (int u = 0; u < 2; u++)
-        inverse[u] = vec4_load(inverses + 4 * u);
+    for (int u = 0; u < REGISTERS; u++) {
+        d[u] = wide_load(scale + WIDE * u);
+        inverse[u] = wide_load(inverses + WIDE * u);
+    }
     for (size_t i = 0; i < n; i++) {
-        vec4 at = vec4_all(x[i]), weight = vec4_all(w[i]);
-        for (int u = 0; u < 2; u++) {
-            vec4 miss = at - d[u] * round_to(l, s, at * inverse[u]);
+        wide at = wide_all(x[i]), weight = wide_all(w[i]);
+        for (int u = 0; u < REGISTERS; u++) {
+            wide miss = at - d[u] * round_to(l, s, at * inverse[u]);
             sum[u] += weight * miss * miss;
         }
     }
-    vec4_store(error, sum[0]);
-    vec4_store(error + 4, sum[1]);
+    for (int u = 0; u < REGISTERS; u++)
+        wide_store(error + WIDE * u, sum[u]);
 }
 
 void search_errors(const struct search_levels *l, const float *x, const float *w, size_t n, const float scale[LANES],
@@ -162,18 +190,20 @@ void search_errors(const struct search_levels *l, const float *x, const float *w
 // takes cross^2 / square off the error.
 static inline void sums(const struct search_levels *l, enum spacing s, const float *x, const float *w, size_t n,
                         const float inverses[LANES], float cross[LANES], float square[LANES]) {
-    vec4 inverse[2] = {vec4_load(inverses), vec4_load(inverses + 4)}, c[2] = {{0}}, q[2] = {{0}};
+    wide inverse[REGISTERS], c[REGISTERS] = {{0}}, q[REGISTERS] = {{0}};
+    for (int u = 0; u < REGISTERS; u++)
+        inverse[u] = wide_load(inverses + WIDE * u);
     for (size_t i = 0; i < n; i++) {
-        vec4 at = vec4_all(x[i]), weight = vec4_all(w[i]);
-        for (int u = 0; u < 2; u++) {
-            vec4 r = round_to(l, s, at * inverse[u]), weighted = weight * r;
+        wide at = wide_all(x[i]), weight = wide_all(w[i]);
+        for (int u = 0; u < REGISTERS; u++) {
+            wide r = round_to(l, s, at * inverse[u]), weighted = weight * r;
             c[u] += weighted * at;
             q[u] += weighted * r;
         }
     }
-    for (int u = 0; u < 2; u++) {
-        vec4_store(cross + 4 * u, c[u]);
-        vec4_store(square + 4 * u, q[u]);
+    for (int u = 0; u < REGISTERS; u++) {
+        wide_store(cross + WIDE * u, c[u]);
+        wide_store(square + WIDE * u, q[u]);
     }
 }
 
@@ -215,22 +245,22 @@ static float stretch_at(const struct search_effort *effort, int start) {
 float search_scale(const struct search_levels *l, const struct search_effort *effort, const float *x, const float *w,
                    size_t n, struct search_fit *fit) {
     const float top = search_largest(x, n), ends[2] = {(float)l->hi, (float)l->lo};
-    float best = 0, scale = 0;
     // Where levels of either sign are the same, so are scales.
-    for (int side = 0; side < (l->lo == -l->hi ? 1 : 2) && fabsf(top) > LANES_LEAST; side++)
-        for (int start = 0; start < effort->starts; start += LANES) {
-            float inverse[LANES], cross[LANES], square[LANES];
-            for (int j = 0; j < LANES; j++)
-                inverse[j] = ends[side] * stretch_at(effort, start + j) / top;
-            try_scales(l, x, w, n, inverse, cross, square);
-            for (int j = 0; j < LANES; j++) {
-                float gain = square[j] > 0 ? cross[j] * (cross[j] / square[j]) : 0;
-                if (gain > best) {
-                    best = gain;
-                    scale = cross[j] / square[j];
-                }
+    const int starts = fabsf(top) > LANES_LEAST ? effort->starts * (l->lo == -l->hi ? 1 : 2) : 0;
+    float best = 0, scale = 0;
+    for (int start = 0; start < starts; start += LANES) {
+        float inverse[LANES], cross[LANES], square[LANES];
+        for (int j = 0; j < LANES; j++)
+            inverse[j] = ends[(start + j) / effort->starts] * stretch_at(effort, (start + j) % effort->starts) / top;
+        try_scales(l, x, w, n, inverse, cross, square);
+        for (int j = 0; j < LANES; j++) {
+            float gain = square[j] > 0 ? cross[j] * (cross[j] / square[j]) : 0;
+            if (gain > best) {
+                best = gain;
+                scale = cross[j] / square[j];
             }
         }
+    }
     *fit = search_nearest(l, x, w, n, scale, NULL);
     return improve(l, x, w, n, scale, effort->rounds, fit);
 }

@@ -44,8 +44,8 @@ struct search_fit search_nearest(const struct search_levels *l, const float *x, 
 void search_errors(const struct search_levels *l, const float *x, const float *w, size_t n, const float scale[8],
                    float error[8]);
 
-// How far a search goes: starts from scales of max|x| / (largest level * stretch), `starts` of them (a multiple of 8)
-// for either sign: stretch 1, and from `least` to `most`.
+// How far a search goes: starts from scales of max|x| / (largest level * stretch), `starts` of them for either sign (in
+// all a multiple of 8): stretch 1, and from `least` to `most`.
 struct search_effort {
     int starts;
     float least, most;

@@ -11,25 +11,28 @@
 #define HALF_TOP 0x7bff // the bits of the largest half-precision number
 
 void search_affine_nearest(struct search_affine *f, int hi, const float *x, const float *w, size_t n, int8_t *level) {
-    vec4 error = {0}, slope = {0}, square = {0}, miss = {0}, sum = {0};
+    wide error[REGISTERS] = {{0}}, slope[REGISTERS] = {{0}}, square[REGISTERS] = {{0}}, miss[REGISTERS] = {{0}};
+    wide sum[REGISTERS] = {{0}};
     const float inverse = lanes_inverse(f->scale);
-    for (size_t i = 0; i < n; i += 4) {
-        vec4 at = vec4_load(x + i), weight = vec4_load(w + i), v = (at - f->offset) * inverse;
-        vec4 l = vec4_round(vec4_min(vec4_max(v, vec4_all(0)), vec4_all((float)hi)));
-        vec4 m = at - (f->scale * l + f->offset), weighted = weight * l;
-        error += weight * m * m;
-        miss += weight * m;
-        slope += weighted * m;
-        sum += weighted;
-        square += weighted * l;
-        if (level)
-            lanes_store_i8(level + i, l);
-    }
-    f->error = vec4_sum(error);
-    f->slope = vec4_sum(slope);
-    f->square = vec4_sum(square);
-    f->miss = vec4_sum(miss);
-    f->level = vec4_sum(sum);
+    const wide top = wide_all((float)hi), zero = {0};
+    for (size_t i = 0; i < n; i += LANES)
+        for (size_t u = 0; u < REGISTERS; u++) {
+            wide at = wide_load(x + i + u * WIDE), weight = wide_load(w + i + u * WIDE);
+            wide l = wide_round(wide_min(wide_max((at - f->offset) * inverse, zero), top));
+            wide m = at - (f->scale * l + f->offset), weighted = weight * l;
+            error[u] += weight * m * m;
+            miss[u] += weight * m;
+            slope[u] += weighted * m;
+            sum[u] += weighted;
+            square[u] += weighted * l;
+            if (level)
+                wide_store_i8(level + i + u * WIDE, l);
+        }
+    f->error = wide_sum(error);
+    f->slope = wide_sum(slope);
+    f->square = wide_sum(square);
+    f->miss = wide_sum(miss);
+    f->level = wide_sum(sum);
 }
 
 // Scale and offset by least squares for the codes of f; total is the sum of w.
@@ -67,23 +70,25 @@ static struct search_affine improve(struct search_affine f, int hi, bool free_of
 
 void search_affine_errors(int hi, const float *x, const float *w, size_t n, const float scale[LANES],
                           const float offset[LANES], float error[LANES]) {
-    vec4 d[2] = {vec4_load(scale), vec4_load(scale + 4)}, o[2] = {vec4_load(offset), vec4_load(offset + 4)};
-    vec4 inverse[2], sum[2] = {{0}};
-    const vec4 top = vec4_all((float)hi), zero = {0};
+    wide d[REGISTERS], o[REGISTERS], inverse[REGISTERS], sum[REGISTERS] = {{0}};
+    const wide top = wide_all((float)hi), zero = {0};
     float inverses[LANES];
     for (int j = 0; j < LANES; j++)
         inverses[j] = lanes_inverse(scale[j]);
-    for (int u = 0; u < 2; u++)
-        inverse[u] = vec4_load(inverses + 4 * u);
+    for (int u = 0; u < REGISTERS; u++) {
+        d[u] = wide_load(scale + WIDE * u);
+        o[u] = wide_load(offset + WIDE * u);
+        inverse[u] = wide_load(inverses + WIDE * u);
+    }
     for (size_t i = 0; i < n; i++) {
-        vec4 at = vec4_all(x[i]), weight = vec4_all(w[i]);
-        for (int u = 0; u < 2; u++) {
-            vec4 v = at - o[u], l = vec4_round(vec4_min(vec4_max(v * inverse[u], zero), top)), miss = v - d[u] * l;
+        wide at = wide_all(x[i]), weight = wide_all(w[i]);
+        for (int u = 0; u < REGISTERS; u++) {
+            wide v = at - o[u], l = wide_round(wide_min(wide_max(v * inverse[u], zero), top)), miss = v - d[u] * l;
             sum[u] += weight * miss * miss;
         }
     }
-    vec4_store(error, sum[0]);
-    vec4_store(error + 4, sum[1]);
+    for (int u = 0; u < REGISTERS; u++)
+        wide_store(error + WIDE * u, sum[u]);
 }
 
 // The elements less their mean, which keeps the sums below exact enough.
@@ -118,22 +123,26 @@ struct codes {
 // Codes are x inverse - shift.
 static void try_starts(const struct centred *c, const float *w, size_t n, int hi, const float inverses[LANES],
                        const float shifts[LANES], struct codes *out) {
-    vec4 inverse[2] = {vec4_load(inverses), vec4_load(inverses + 4)};
-    vec4 shift[2] = {vec4_load(shifts), vec4_load(shifts + 4)}, level[2] = {{0}}, square[2] = {{0}}, cross[2] = {{0}};
-    const vec4 top = vec4_all((float)hi), zero = {0};
+    wide inverse[REGISTERS], shift[REGISTERS];
+    wide level[REGISTERS] = {{0}}, square[REGISTERS] = {{0}}, cross[REGISTERS] = {{0}};
+    const wide top = wide_all((float)hi), zero = {0};
+    for (int u = 0; u < REGISTERS; u++) {
+        inverse[u] = wide_load(inverses + WIDE * u);
+        shift[u] = wide_load(shifts + WIDE * u);
+    }
     for (size_t i = 0; i < n; i++) {
-        vec4 at = vec4_all(c->x[i]), weight = vec4_all(w[i]);
-        for (int u = 0; u < 2; u++) {
-            vec4 l = vec4_round(vec4_min(vec4_max(at * inverse[u] - shift[u], zero), top)), weighted = weight * l;
+        wide at = wide_all(c->x[i]), weight = wide_all(w[i]);
+        for (int u = 0; u < REGISTERS; u++) {
+            wide l = wide_round(wide_min(wide_max(at * inverse[u] - shift[u], zero), top)), weighted = weight * l;
             level[u] += weighted;
             square[u] += weighted * l;
             cross[u] += weighted * at;
         }
     }
-    for (int u = 0; u < 2; u++) {
-        vec4_store(out->level + 4 * u, level[u]);
-        vec4_store(out->square + 4 * u, square[u]);
-        vec4_store(out->cross + 4 * u, cross[u]);
+    for (int u = 0; u < REGISTERS; u++) {
+        wide_store(out->level + WIDE * u, level[u]);
+        wide_store(out->square + WIDE * u, square[u]);
+        wide_store(out->cross + WIDE * u, cross[u]);
     }
 }
 

@@ -19,19 +19,19 @@ static void estimate(const struct subs *s, float least, float most, float d[LANE
     float inverses[LANES];
     for (int k = 0; k < LANES; k++)
         inverses[k] = lanes_inverse(d[k]);
-    for (int u = 0; u < LANES; u += 4) {
-        vec4 sum = {0}, cross = {0}, square = {0}, unit = vec4_load(d + u), inverse = vec4_load(inverses + u);
+    for (int u = 0; u < LANES; u += WIDE) {
+        wide sum = {0}, cross = {0}, square = {0}, unit = wide_load(d + u), inverse = wide_load(inverses + u);
         for (int j = 0; j < s->n; j++) {
-            vec4 k = s->scale[j] * inverse;
-            k = vec4_round(vec4_min(vec4_max(k, vec4_all(least)), vec4_all(most)));
-            vec4 miss = s->scale[j] - k * unit, weighted = s->square[j] * k;
+            wide k = s->scale[j] * inverse;
+            k = wide_round(wide_min(wide_max(k, wide_all(least)), wide_all(most)));
+            wide miss = s->scale[j] - k * unit, weighted = s->square[j] * k;
             sum += s->square[j] * miss * miss;
             cross += weighted * miss;
             square += weighted * k;
         }
-        vec4 better = vec4_choose(square > 0, cross / vec4_max(square, vec4_all(FLT_MIN)), vec4_all(0));
-        vec4_store(error + u, sum - cross * better);
-        vec4_store(d + u, unit + better);
+        wide better = wide_choose(square > 0, cross / wide_max(square, wide_all(FLT_MIN)), wide_all(0));
+        wide_store(error + u, sum - cross * better);
+        wide_store(d + u, unit + better);
     }
 }
 

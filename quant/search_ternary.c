@@ -17,29 +17,31 @@ static float gain_of(struct above a) {
 }
 
 static struct above sum_above(const float *size, const float *weighted, const float *w, float bound) {
-    vec4 sum[2] = {{0}}, total[2] = {{0}};
-    for (int i = 0; i < 256; i += 8)
-        for (int u = 0; u < 2; u++) {
-            vec4_mask m = vec4_load(size + i + 4 * u) > bound;
-            sum[u] += (vec4)(m & (vec4_mask)vec4_load(weighted + i + 4 * u));
-            total[u] += (vec4)(m & (vec4_mask)vec4_load(w + i + 4 * u));
+    wide sum[REGISTERS] = {{0}}, total[REGISTERS] = {{0}};
+    for (int i = 0; i < 256; i += LANES)
+        for (int u = 0; u < REGISTERS; u++) {
+            wide_mask m = wide_load(size + i + WIDE * u) > bound;
+            sum[u] += (wide)(m & (wide_mask)wide_load(weighted + i + WIDE * u));
+            total[u] += (wide)(m & (wide_mask)wide_load(w + i + WIDE * u));
         }
-    return (struct above){vec4_sum(sum[0] + sum[1]), vec4_sum(total[0] + total[1])};
+    return (struct above){wide_sum(sum), wide_sum(total)};
 }
 
 static void sums_above(const float *size, const float *weighted, const float *w, const float bound[LANES],
                        struct above out[LANES]) {
-    vec4 sum[2] = {{0}}, total[2] = {{0}};
+    wide bounds[REGISTERS], sum[REGISTERS] = {{0}}, total[REGISTERS] = {{0}};
     float s[LANES], t[LANES];
+    for (int u = 0; u < REGISTERS; u++)
+        bounds[u] = wide_load(bound + WIDE * u);
     for (int i = 0; i < 256; i++)
-        for (int u = 0; u < 2; u++) {
-            vec4_mask m = vec4_all(size[i]) > vec4_load(bound + 4 * u);
-            sum[u] += (vec4)(m & (vec4_mask)vec4_all(weighted[i]));
-            total[u] += (vec4)(m & (vec4_mask)vec4_all(w[i]));
+        for (int u = 0; u < REGISTERS; u++) {
+            wide_mask m = wide_all(size[i]) > bounds[u];
+            sum[u] += (wide)(m & (wide_mask)wide_all(weighted[i]));
+            total[u] += (wide)(m & (wide_mask)wide_all(w[i]));
         }
-    for (int u = 0; u < 2; u++) {
-        vec4_store(s + 4 * u, sum[u]);
-        vec4_store(t + 4 * u, total[u]);
+    for (int u = 0; u < REGISTERS; u++) {
+        wide_store(s + WIDE * u, sum[u]);
+        wide_store(t + WIDE * u, total[u]);
     }
     for (int j = 0; j < LANES; j++)
         out[j] = (struct above){s[j], t[j]};

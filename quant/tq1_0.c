@@ -11,7 +11,7 @@
 //
 // element = d * (digit - 1)
 #include "quant/blocks.h"
-#include "quant/search.h"
+#include "quant/searches.h"
 
 static void read_digits(const uint8_t *bytes, int n, int digits, uint8_t *q) {
     unsigned power = 1;
@@ -39,10 +39,10 @@ static void write_digits(const int8_t *digit, int n, int digits, uint8_t *bytes)
     }
 }
 
-void quant_encode_tq1_0(const float *x, const float *weights, void *block) {
+void quant_encode_tq1_0(const struct searches *s, const float *x, const float *weights, void *block) {
     struct block_tq1_0 *b = block;
     int8_t digit[256];
-    b->d = search_ternary(x, weights, digit);
+    b->d = s->ternary(x, weights, digit);
     write_digits(digit, 32, 5, b->qs);
     write_digits(digit + 160, 16, 5, b->qs + 32);
     write_digits(digit + 240, 4, 4, b->qh);

@@ -6,7 +6,7 @@
 //
 // element = d * (code - 1)
 #include "quant/blocks.h"
-#include "quant/search.h"
+#include "quant/searches.h"
 
 void quant_read_tq2_0(const void *block, struct quant_block256 *out) {
     const struct block_tq2_0 *b = block;
@@ -17,10 +17,10 @@ void quant_read_tq2_0(const void *block, struct quant_block256 *out) {
         out->q[i] = b->qs[i / 128 * 32 + i % 32] >> i % 128 / 32 * 2 & 3;
 }
 
-void quant_encode_tq2_0(const float *x, const float *weights, void *block) {
+void quant_encode_tq2_0(const struct searches *s, const float *x, const float *weights, void *block) {
     struct block_tq2_0 *b = block;
     int8_t digit[256];
-    b->d = search_ternary(x, weights, digit);
+    b->d = s->ternary(x, weights, digit);
     memset(b->qs, 0, sizeof b->qs);
     for (int i = 0; i < 256; i++)
         b->qs[i / 128 * 32 + i % 32] |= (uint8_t)((digit[i] + 1) << i % 128 / 32 * 2);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/cpu.h"
 #include "gguf.h"
 #include "quant/grids.h"
 
@@ -75,10 +76,11 @@ static double encode_all(const struct fixture *f, const float *importance, float
     size_t bad;
     quant_row_size(f->format, f->cols, &size);
     char *row = malloc(size);
+    const unsigned features = cpu_features();
     double spent = 0;
     for (size_t r = 0; row && r < f->rows; r++) {
         double begin = seconds();
-        if (!quant_encode(f->format, f->x + r * f->cols, importance, f->cols, row, &bad))
+        if (!quant_encode_for(features, f->format, f->x + r * f->cols, importance, f->cols, row, &bad))
             spent = -INFINITY;
         spent += seconds() - begin;
         quant_decode(f->format, row, y + r * f->cols, f->cols);

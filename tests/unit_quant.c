@@ -13,9 +13,6 @@
 
 #define N 512
 
-// What encoding again may add to the error of the first time; 0.15 was measured for Q5_K, 0.1 and less for the others.
-#define AGAIN 0.16
-
 // A row, and what encoding made of it.
 struct trip {
     const struct quant_format *f;
@@ -83,16 +80,16 @@ static const struct {
     {QUANT_bf16, 2.85e-06, 0x9bd7280f724079ad},  {QUANT_q4_0, 0.00553, 0xf921dca585a62025},
     {QUANT_q4_1, 0.00431, 0x264a586d229eabff},   {QUANT_q5_0, 0.00141, 0x001bd0db138cd025},
     {QUANT_q5_1, 0.00105, 0xacd6abd9ad7bfc54},   {QUANT_q8_0, 2.25e-05, 0x64bba1677cd815e5},
-    {QUANT_q2_k, 0.0722, 0xf7b97ceaa82ec431},    {QUANT_q3_k, 0.0193, 0x9e5b3bd97fe8f465},
+    {QUANT_q2_k, 0.0722, 0xf7b97ceaa82ec431},    {QUANT_q3_k, 0.0194, 0x9e5b3bd97fe8f465},
     {QUANT_q4_k, 0.00443, 0x4d4999ff0c853422},   {QUANT_q5_k, 0.00106, 0xfbda0bc790b28778},
-    {QUANT_q6_k, 0.000255, 0x09dff675c3c0520b},  {QUANT_iq1_s, 0.187, 0x749d82ee722b2285},
+    {QUANT_q6_k, 0.000257, 0x09dff675c3c0520b},  {QUANT_iq1_s, 0.187, 0x749d82ee722b2285},
     {QUANT_iq1_m, 0.159, 0x69e6c704894a3085},    {QUANT_iq2_xxs, 0.102, 0xc04adebab1b1e155},
     {QUANT_iq2_xs, 0.0804, 0x62c385314532a0cd},  {QUANT_iq2_s, 0.0576, 0x43af678036a412d5},
     {QUANT_iq3_xxs, 0.0304, 0x4e641869643a752d}, {QUANT_iq3_s, 0.0166, 0x1d8e60d874af0345},
     {QUANT_iq4_nl, 0.005, 0xafaeda3b691a4825},   {QUANT_iq4_xs, 0.00506, 0xcb52d0b8e3b97dbb},
     {QUANT_tq1_0, 0.186, 0xee44e8b99019cb25},    {QUANT_tq2_0, 0.186, 0xf2afe73601f20b25},
-    {QUANT_mxfp4, 0.0122, 0x105bc02b1f9e8025},   {QUANT_nvfp4, 0.00777, 0x84a6b8a8b91bdd25},
-    {QUANT_q1_0, 0.347, 0x18092cf769b01725},     {QUANT_q2_0, 0.12, 0xdd8299fffe5dfd25},
+    {QUANT_mxfp4, 0.0122, 0x105bc02b1f9e8025},   {QUANT_nvfp4, 0.0078, 0x84a6b8a8b91bdd25},
+    {QUANT_q1_0, 0.347, 0x18092cf769b01725},     {QUANT_q2_0, 0.1215, 0xdd8299fffe5dfd25},
 };
 
 static void check_random(struct trip *t, double bound) {
@@ -171,6 +168,25 @@ static void check_blocks(struct trip *t) {
     }
 }
 
+// Bytes do not depend on the machine.
+static void check_machines(struct trip *t) {
+    static uint8_t row[N * 4];
+    float importance[N];
+    uint64_t state = 13;
+    size_t bad;
+    for (int spread = 0; spread < 3; spread++) {
+        fill(t, 0.02f);
+        for (size_t i = 0; i < N; i++) {
+            importance[i] = 1 + 0.9f * random_unit(&state);
+            t->x[i] *= spread == 2 && random_u64(&state) % 16 == 0 ? 40 : 1;
+        }
+        encode(t, spread ? importance : NULL);
+        memset(row, 0xa5, sizeof row);
+        CHECK(quant_encode_for(0, t->f, t->x, spread ? importance : NULL, N, row, &bad));
+        CHECK_MSG(memcmp(row, t->row, sizeof row) == 0, "%s: bytes depend on the machine", t->f->name);
+    }
+}
+
 // Importance that says nothing or nonsense is as good as none.
 static void check_importance(struct trip *t) {
     static const float nothing[] = {0, -1, NAN, INFINITY};
@@ -185,7 +201,18 @@ static void check_importance(struct trip *t) {
     }
 }
 
-// Encoding what was decoded: the error over that of the first encoding.
+// What encoding again may add to the error of the first time; for most formats nothing. Measured: 0.147 for Q5_K.
+static double bound_again(enum quant_index format) {
+    static const struct {
+        enum quant_index format;
+        double part;
+    } bounds[] = {{QUANT_q5_k, 0.15}, {QUANT_iq2_xs, 0.04}, {QUANT_iq2_s, 0.06}, {QUANT_iq3_s, 0.05}};
+    for (size_t i = 0; i < ARRAY_LEN(bounds); i++)
+        if (bounds[i].format == format)
+            return bounds[i].part;
+    return 0;
+}
+
 static void check_again(struct trip *t) {
     struct trip again = {.f = t->f};
     fill(t, 0.02f);
@@ -194,7 +221,8 @@ static void check_again(struct trip *t) {
     memcpy(again.x, t->y, sizeof again.x);
     encode(&again, NULL);
     double first = error_of(t->x, t->y, NULL), second = error_of(again.x, again.y, NULL);
-    CHECK_MSG(second <= first * AGAIN, "%s: encoding again adds %g to %g", t->f->name, second, first);
+    CHECK_MSG(second <= first * bound_again(t->f->index), "%s: encoding again adds %g to %g", t->f->name, second,
+              first);
 }
 
 // Random blocks with ordinary scales. The places of scales differ; a byte pattern is drawn until all decodes to numbers
@@ -327,6 +355,7 @@ void unit_quant(void) {
     check_formats("sizes", check_sizes);
     check_formats("refused", check_refused);
     check_formats("blocks", check_blocks);
+    check_formats("machines", check_machines);
     check_formats("importance", check_importance);
     check_formats("again", check_again);
     check_formats("dot", check_dot);
