@@ -26,7 +26,7 @@ void quant_read_iq2_s(const void *block, struct quant_block256 *out) {
 }
 
 void quant_encode_iq2_s(const struct searches *s, const float *x, const float *weights, void *block) {
-    static const struct lattice lattice = {grid_iq2_s, 1024, 8, grid_values_iq2, false, 1, 2, 16, 20};
+    static const struct lattice lattice = {grid_iq2_s, 1024, 8, grid_values_iq2, false, 1, 2, 16, 23.5f};
     struct block_iq2_s *b = block;
     struct lattice_found f;
     s->lattice(&lattice, 0.125f, x, weights, &f);

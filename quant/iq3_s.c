@@ -26,7 +26,7 @@ void quant_read_iq3_s(const void *block, struct quant_block256 *out) {
 }
 
 void quant_encode_iq3_s(const struct searches *s, const float *x, const float *weights, void *block) {
-    static const struct lattice lattice = {grid_iq3_s, 512, 4, grid_values_iq3_s, false, 1, 8, 16, 6};
+    static const struct lattice lattice = {grid_iq3_s, 512, 4, grid_values_iq3_s, false, 1, 8, 16, 6.9f};
     struct block_iq3_s *b = block;
     struct lattice_found f;
     s->lattice(&lattice, 1, x, weights, &f);

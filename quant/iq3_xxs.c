@@ -26,7 +26,7 @@ void quant_read_iq3_xxs(const void *block, struct quant_block256 *out) {
 }
 
 void quant_encode_iq3_xxs(const struct searches *s, const float *x, const float *weights, void *block) {
-    static const struct lattice lattice = {grid_iq3_xxs, 256, 4, grid_values_iq3_xxs, true, 2, 8, 16, 25};
+    static const struct lattice lattice = {grid_iq3_xxs, 256, 4, grid_values_iq3_xxs, true, 2, 8, 16, 28.7f};
     struct block_iq3_xxs *b = block;
     struct lattice_found f;
     s->lattice(&lattice, 0.25f, x, weights, &f);

@@ -3,369 +3,386 @@
 //
 //     sum w x^2 - a (2 p - a q),   p = sum w x c,   q = sum w c^2
 //
-// where p and q do not depend on the scale. The points that are best at some scale are the corners of the upper hull of
-// all (q, p); there are about ten. Once they are known, any scale can be tried at the cost of looking at ten corners,
-// so the scales of a whole block can be searched together.
+// where p and q do not depend on the scale. Each sub-block has a ladder of scales around the one that suits it; the
+// points that are best at each rung are looked for once, with all rungs side by side. After that any scale of the
+// sub-block is tried by looking at the sums of the two rungs next to it, so the scales of a whole block can be searched
+// together.
+//
+// In the codebook of the IQ1 formats, which has a third of all combinations of levels, points far from the elements are
+// not looked at: of each element the two levels next to it count, and of their 256 combinations those that are points.
 #include "quant/lattice.h"
 
 #include <math.h>
 
 #include "quant/search.h"
-#include "quant/vec4.h"
+#include "quant/wide.h"
 
 #define MAX_POINTS 2048
-#define MAX_CORNERS 16
-#define MAX_DEPTH 8
 
-// Corners by falling q: the first is the best at the smallest scale looked at, the last at the largest. Corner i is the
-// best up to the scale until[i]; the last one's, and those beyond, are infinite.
-struct hull {
-    int n;
-    float until[MAX_CORNERS];
-    float p[MAX_CORNERS], q[MAX_CORNERS];
-    uint16_t point[MAX_CORNERS];
-};
+#define RUNGS 16
+#define RUNG 1.07f       // from one to the next
+#define LEAST_RUNG 0.62f // of the likely scale
 
-// p and q of all points, while a hull is made.
+// Points to choose from.
 struct cloud {
     int n;
     float p[MAX_POINTS], q[MAX_POINTS];
-    uint16_t list[MAX_POINTS];
+    uint16_t point[MAX_POINTS]; // packed
 };
 
-// Sums over the elements of half a point, for all values of the half: p, q, and the smallest part of p.
-struct half_sums {
-    float p[256], q[256], least[256];
+// A bit for each packed point that the codebook has.
+struct members {
+    uint64_t bits[1 << 10];
 };
+
+// A block while it is searched.
+struct work {
+    const struct lattice *l;
+    const float *x, *w;
+    struct members members;
+    uint16_t offset[256];             // of packed points: combinations of levels from that of the lowest ones
+    float rung[16][RUNGS];            // by sub-block: scales, and for the points that are best there:
+    float p[16][RUNGS], q[16][RUNGS]; // their sums
+    float own[16];                    // the best scale
+    uint16_t point[64][2][RUNGS];     // by group and way
+    uint8_t way[64][RUNGS];           // of a unit: the better one
+    uint8_t signs[64];                // of a group, as the elements have them
+    struct cloud cloud;
+};
+
+static int bits_of(const struct lattice *l) {
+    return l->len == 8 ? 2 : 3;
+}
 
 // The code of index v at the given way.
 static float code(const struct lattice *l, int v, int way) {
     return l->values ? (float)l->values[v] : (float)(8 * (v - 1) + (way ? -1 : 1));
 }
 
-static void sum_half(const struct lattice *l, int way, const float *x, const float *w, struct half_sums *s) {
-    int len = l->len / 2, bits = l->len == 8 ? 2 : 3, n = 1;
+static void list_members(struct work *k) {
+    const struct lattice *l = k->l;
+    memset(k->members.bits, 0, sizeof k->members.bits);
+    for (int i = 0; i < l->n_points; i++)
+        k->members.bits[l->points[i] >> 6] |= UINT64_C(1) << (l->points[i] & 63);
+    k->offset[0] = 0;
+    for (int i = 0, n = 1; i < 8; i++, n *= 2)
+        for (int m = 0; m < n; m++)
+            k->offset[n + m] = (uint16_t)(k->offset[m] + (1 << 2 * i));
+}
+
+static unsigned is_member(const struct members *m, unsigned point) {
+    return m->bits[point >> 6] >> (point & 63) & 1;
+}
+
+// Sums over elements for combinations of their levels: p, q, and the smallest part of p.
+struct sums {
+    float p[256], q[256], least[256];
+};
+
+static void spread(float *sums, int n, int to, float part) {
+    if (n < WIDE)
+        for (int k = 0; k < n; k++)
+            sums[to * n + k] = sums[k] + part;
+    else
+        for (int k = 0; k < n; k += WIDE)
+            wide_store(sums + to * n + k, wide_load(sums + k) + part);
+}
+
+static void spread_least(float *least, int n, int to, float part) {
+    for (int k = 0; k < n; k++)
+        least[to * n + k] = least[k] < part ? least[k] : part;
+}
+
+static void start_sums(struct sums *s) {
     s->p[0] = s->q[0] = 0;
     s->least[0] = INFINITY;
-    for (int i = 0; i < len; i++, n <<= bits)
-        for (int v = (1 << bits) - 1; v >= 0; v--) {
-            float c = code(l, v, way), q = w[i] * c * c, p = w[i] * x[i] * c;
-            for (int k = 0; k < n; k++) {
-                s->p[v * n + k] = s->p[k] + p;
-                s->q[v * n + k] = s->q[k] + q;
-                s->least[v * n + k] = s->least[k] < p ? s->least[k] : p;
-            }
-        }
 }
 
-// x are magnitudes where the format stores signs. `flip`: one sign is wrong, that of the element that loses least.
-static void sum_points(const struct lattice *l, int way, bool flip, const float *x, const float *w, struct cloud *c) {
-    struct half_sums low, high;
-    int shift = l->len == 8 ? 8 : 6, mask = (1 << shift) - 1;
-    sum_half(l, way, x, w, &low);
-    sum_half(l, way, x + l->len / 2, w + l->len / 2, &high);
-    c->n = l->n_points;
-    for (int k = 0; k < c->n; k++) {
-        int a = l->points[k] & mask, b = l->points[k] >> shift;
-        c->p[k] = low.p[a] + high.p[b];
-        c->q[k] = low.q[a] + high.q[b];
+// One more element, for which there are the levels from `first` on.
+static void add_element(const struct lattice *l, int way, bool flip, float x, float w, int first, int choices, int n,
+                        struct sums *s) {
+    for (int v = choices - 1; v >= 0; v--) {
+        float c = code(l, first + v, way), p = w * x * c;
+        spread(s->q, n, v, w * c * c);
+        spread(s->p, n, v, p);
         if (flip)
-            c->p[k] -= 2 * (low.least[a] < high.least[b] ? low.least[a] : high.least[b]);
+            spread_least(s->least, n, v, p);
     }
 }
 
-// The point that is best at scale a; the first of equals in its residue class mod 4, the lowest class of equals.
-static int best_at(const struct cloud *c, float a) {
-    vec4 top = vec4_all(-INFINITY);
-    vec4_mask at = {0}, here = {0, 1, 2, 3};
-    for (int k = 0; k < c->n; k += 4, here += 4) {
-        vec4 p = vec4_load(c->p + k), v = p + p - a * vec4_load(c->q + k);
-        vec4_mask better = v > top;
-        at = (better & here) | (~better & at);
-        top = vec4_choose(better, v, top);
-    }
-    int best = 0;
-    for (int j = 1; j < 4; j++)
-        best = top[j] > top[best] ? j : best;
-    return at[best];
+// Half of the elements, with all their levels.
+static void sum_half(const struct lattice *l, int way, bool flip, const float *x, const float *w, struct sums *s) {
+    start_sums(s);
+    for (int i = 0, n = 1; i < l->len / 2; i++, n <<= bits_of(l))
+        add_element(l, way, flip, x[i], w[i], 0, 1 << bits_of(l), n, s);
 }
 
-static void push(struct hull *h, const struct cloud *c, int k) {
-    if (h->n == MAX_CORNERS)
-        return;
-    h->p[h->n] = c->p[k];
-    h->q[h->n] = c->q[k];
-    h->point[h->n++] = (uint16_t)k;
-}
-
-// A corner is left out when it would change the gain by less than this part of it.
-#define NEGLIGIBLE 3e-5f
-
-// The line between corners a and b: points above it have 2 p - slope q > height.
-struct line {
-    float slope, height;
+// The sums of the halves of all points.
+struct halves {
+    int shift; // of the second one in a point
+    struct sums low, high;
 };
 
-static struct line line_between(const struct cloud *c, int a, int b) {
-    float slope = 2 * (c->p[a] - c->p[b]) / (c->q[a] - c->q[b]), height = 2 * c->p[a] - slope * c->q[a];
-    return (struct line){slope, height + fabsf(height) * NEGLIGIBLE};
+static void sum_halves(const struct lattice *l, int way, bool flip, const float *x, const float *w, struct halves *h) {
+    h->shift = l->len / 2 * bits_of(l);
+    sum_half(l, way, flip, x, w, &h->low);
+    sum_half(l, way, flip, x + l->len / 2, w + l->len / 2, &h->high);
 }
 
-// Keeps the points of the list above the line, in their order; *high is the highest.
-static int above(const struct cloud *c, struct line line, const uint16_t *list, int n, uint16_t *kept, int *high) {
-    float top = line.height;
-    int found = 0;
+// Puts a point at the end of the list. `flip`: one sign is wrong, that of the element that loses least.
+static void put_point(const struct halves *h, unsigned point, bool flip, struct cloud *c) {
+    const unsigned a = point & ((1u << h->shift) - 1), b = point >> h->shift;
+    const int n = c->n;
+    c->p[n] = h->low.p[a] + h->high.p[b];
+    c->q[n] = h->low.q[a] + h->high.q[b];
+    c->point[n] = (uint16_t)point;
+    if (flip)
+        c->p[n] -= 2 * (h->low.least[a] < h->high.least[b] ? h->low.least[a] : h->high.least[b]);
+}
+
+// All points. x are magnitudes where the format stores signs.
+static void sum_points(const struct lattice *l, int way, bool flip, const float *x, const float *w, struct cloud *c) {
+    struct halves h;
+    sum_halves(l, way, flip, x, w, &h);
+    for (c->n = 0; c->n < l->n_points; c->n++)
+        put_point(&h, l->points[c->n], flip, c);
+}
+
+// Levels of a way as if all steps were the same: the first one, and the step.
+struct ladder {
+    float first, step, last; // `last` is an index
+};
+
+static struct ladder ladder_of(const struct lattice *l, int way) {
+    const int last = l->len == 8 ? 2 : 7;
+    const float first = code(l, 0, way);
+    return (struct ladder){first, (code(l, last, way) - first) / (float)last, (float)last};
+}
+
+#define FEWEST 6 // points to choose from
+
+// The points around the elements at a scale.
+static void sum_near(struct work *k, int way, const float *x, const float *w, float scale) {
+    const struct lattice *l = k->l;
+    const struct ladder ladder = ladder_of(l, way);
+    const float inverse = 1 / (scale * ladder.step);
+    const float shift = ladder.first / ladder.step, most = ladder.last - 1;
+    struct cloud *c = &k->cloud;
+    struct sums s;
+    unsigned lowest = 0;
+    uint8_t found[256];
+    int n = 0;
+    start_sums(&s);
+    for (int i = 0, size = 1; i < 8; i++, size *= 2) {
+        float at = x[i] * inverse - shift;
+        int first = (int)(at > most ? most : at > 0 ? at : 0);
+        add_element(l, way, false, x[i], w[i], first, 2, size, &s);
+        lowest |= (unsigned)first << 2 * i;
+    }
+    for (unsigned m = 0; m < 256; m++) {
+        found[n] = (uint8_t)m;
+        n += (int)is_member(&k->members, lowest + k->offset[m]);
+    }
     for (int i = 0; i < n; i++) {
-        uint16_t k = list[i];
-        float v = 2 * c->p[k] - line.slope * c->q[k];
-        kept[found] = k;
-        found += v > line.height;
-        if (v > top) {
-            top = v;
-            *high = k;
+        c->p[i] = s.p[found[i]];
+        c->q[i] = s.q[found[i]];
+        c->point[i] = (uint16_t)(lowest + k->offset[found[i]]);
+    }
+    c->n = n;
+}
+
+// Lists the points to choose from, which are the best at scales around a.
+static void list_points(struct work *k, int way, bool flip, const float *x, const float *w, float a) {
+    k->cloud.n = 0;
+    if (!k->l->values && a > 0x1p-100f)
+        sum_near(k, way, x, w, a);
+    if (k->cloud.n < FEWEST)
+        sum_points(k->l, way, flip, x, w, &k->cloud);
+}
+
+// Adds to p and q those of the points that are best at the rungs; of equals the first.
+static void choose_points(const struct cloud *c, const float *rung, float *p, float *q, uint16_t *point) {
+    wide scale[RUNGS / WIDE], top[RUNGS / WIDE];
+    wide_mask at[RUNGS / WIDE] = {{0}};
+    int32_t best[RUNGS];
+    for (int u = 0; u < RUNGS / WIDE; u++) {
+        scale[u] = wide_load(rung + WIDE * u);
+        top[u] = wide_all(-INFINITY);
+    }
+    for (int k = 0; k < c->n; k++) {
+        const wide twice = wide_all(c->p[k] + c->p[k]), square = wide_all(c->q[k]);
+        for (int u = 0; u < RUNGS / WIDE; u++) {
+            wide v = twice - scale[u] * square;
+            wide_mask better = v > top[u];
+            top[u] = wide_max(top[u], v);
+            at[u] = (better & k) | (~better & at[u]);
         }
     }
-    return found;
+    memcpy(best, at, sizeof best);
+    for (int i = 0; i < RUNGS; i++) {
+        p[i] += c->p[best[i]];
+        q[i] += c->q[best[i]];
+        point[i] = c->point[best[i]];
+    }
 }
 
-// The corners between a and b, which are corners themselves, among the points of the list, which is used up.
-static void add_between(struct hull *h, const struct cloud *c, uint16_t *list, int n, int a, int b, int depth) {
-    if (depth == MAX_DEPTH || !(c->q[a] > c->q[b]) || h->n >= MAX_CORNERS - 1)
-        return;
-    int middle = a;
-    n = above(c, line_between(c, a, b), list, n, list, &middle);
-    if (n == 0)
-        return;
-    // Points above either of the new lines are on one side of the middle.
-    int left = 0;
-    for (int i = 0; i < n; i++)
-        if (c->q[list[i]] > c->q[middle]) {
-            uint16_t k = list[i];
-            list[i] = list[left];
-            list[left++] = k;
+#define LIKELY_ROUNDS 3
+
+// A scale that suits n elements when all combinations of levels are points: it is improved from the one at which common
+// codes have the elements' root mean square.
+static float likely_scale(const struct lattice *l, int way, const float *x, const float *w, int n) {
+    const struct ladder ladder = ladder_of(l, way);
+    vec4 square = {0}, total = {0};
+    for (int i = 0; i < n; i += 4) {
+        vec4 at = vec4_load(x + i), weight = vec4_load(w + i);
+        square += weight * at * at;
+        total += weight;
+    }
+    float scale = sqrtf(vec4_sum(square) / vec4_sum(total)) / l->typical;
+    for (int round = 0; round < (l->values ? 0 : LIKELY_ROUNDS) && scale > 0x1p-100f; round++) {
+        const float inverse = 1 / (scale * ladder.step), shift = ladder.first / ladder.step;
+        vec4 cross = {0}, power = {0};
+        for (int i = 0; i < n; i += 4) {
+            vec4 at = vec4_load(x + i), weight = vec4_load(w + i);
+            at = l->values ? vec4_abs(at) : at;
+            vec4 v = vec4_min(vec4_max(at * inverse - shift, vec4_all(0)), vec4_all(ladder.last));
+            vec4 c = vec4_round(v) * ladder.step + ladder.first;
+            cross += weight * at * c;
+            power += weight * c * c;
         }
-    add_between(h, c, list, left, a, middle, depth + 1);
-    push(h, c, middle);
-    add_between(h, c, list + left, n - left, middle, b, depth + 1);
-}
-
-// All points above the line, without a list of them. Most runs of four have none.
-static int all_above(const struct cloud *c, struct line line, uint16_t *kept) {
-    int found = 0;
-    for (int k = 0; k < c->n; k += 4) {
-        vec4 p = vec4_load(c->p + k);
-        vec4_mask higher = p + p - line.slope * vec4_load(c->q + k) > line.height;
-        uint64_t two[2];
-        memcpy(two, &higher, sizeof two);
-        if (!(two[0] | two[1]))
-            continue;
-        for (int j = 0; j < 4; j++) {
-            kept[found] = (uint16_t)(k + j);
-            found += higher[j] & 1;
-        }
+        scale = vec4_sum(cross) / vec4_sum(power);
     }
-    return found;
+    return scale;
 }
 
-#define ANCHORS 3
-
-// Scales from `least` on, each four times the one before, give corners to begin with; the others are between them.
-static void make_hull(struct cloud *c, float least, struct hull *h) {
-    int last = best_at(c, least);
-    h->n = 0;
-    push(h, c, last);
-    for (int i = 1; i < ANCHORS; i++) {
-        int next = best_at(c, least * (float)(1 << 2 * i));
-        if (!(c->q[last] > c->q[next]))
-            continue;
-        int n = all_above(c, line_between(c, last, next), c->list);
-        add_between(h, c, c->list, n, last, next, 0);
-        push(h, c, next);
-        last = next;
-    }
-    for (int i = 0; i < MAX_CORNERS; i++)
-        h->until[i] = i < h->n - 1 ? 2 * (h->p[i] - h->p[i + 1]) / (h->q[i] - h->q[i + 1]) : INFINITY;
+// The signs of eight elements are odd.
+static bool is_odd(const struct work *k, int group) {
+    const int first = group * k->l->len & ~7;
+    bool odd = false;
+    for (int i = first; i < first + 8; i++)
+        odd ^= k->x[i] < 0;
+    return odd;
 }
 
-#define RUNGS 32 // scales that are tried for each sub-block, a factor of RUNG apart
-#define RUNG 1.09f
-
-// A block while it is searched.
-struct work {
-    const struct lattice *l;
-    const float *x, *w;
-    struct hull hulls[64][2]; // by group and way
-    uint8_t ways[64];         // of a unit: 1 or 2
-    uint8_t signs[64];        // as the elements have them
-    float own[16];            // the sub-blocks' best scales
-    float rung[16][RUNGS];    // scales, and for the points that are best there:
-    float p[16][RUNGS], q[16][RUNGS];
-};
-
-// The best corner at scale a.
-static int best_corner(const struct hull *h, float a) {
-    int32_t at = 0;
-    for (int i = 0; i < MAX_CORNERS; i++)
-        at += a > h->until[i];
-    return at;
-}
-
-// Sums for improving the scale.
-struct sums {
-    float gain, p, q;
-};
-
-// Writes down what a unit takes. In the loop that chooses, GCC 12 for AArch64 loses these stores at -O2.
-static void take_unit(const struct work *k, int unit, int way, const int corner[4], struct lattice_found *out) {
-    int first = unit * k->l->unit;
-    const struct hull(*hulls)[2] = &k->hulls[first];
-    uint16_t *point = out->point + first;
-    uint8_t *ways = out->way + first;
-    for (int i = 0; i < k->l->unit; i++) {
-        point[i] = hulls[i][way].point[corner[i]];
-        ways[i] = (uint8_t)way;
-    }
-}
-
-// What a unit gains at scale a, the better way of the two; the choice goes to `out` unless that is NULL.
-static struct sums try_unit(const struct work *k, int unit, float a, struct lattice_found *out) {
-    struct sums best = {.gain = -INFINITY};
-    for (int way = 0; way < k->ways[unit]; way++) {
-        struct sums s = {0};
-        int corner[4];
-        for (int i = 0; i < k->l->unit; i++) {
-            const struct hull *h = &k->hulls[unit * k->l->unit + i][way];
-            corner[i] = best_corner(h, a);
-            s.p += h->p[corner[i]];
-            s.q += h->q[corner[i]];
-        }
-        s.gain = a * (2 * s.p - a * s.q);
-        if (!(s.gain > best.gain))
-            continue;
-        best = s;
-        if (out)
-            take_unit(k, unit, way, corner, out);
-    }
-    return best;
-}
-
-// The same for sub-block j; gain is what it takes off the error.
-static struct sums try_sub(const struct work *k, int j, float a, struct lattice_found *out) {
-    struct sums sum = {0};
-    int units = k->l->sub / k->l->unit;
-    for (int u = j * units; u < (j + 1) * units; u++) {
-        struct sums s = try_unit(k, u, a, out);
-        sum.gain += s.gain;
-        sum.p += s.p;
-        sum.q += s.q;
-    }
-    return sum;
-}
-
-#define SPAN_LEAST 0.28f // the first scale, of the one at which common codes have the sub-block's root mean square
-
-// The range of scales to look at for a sub-block.
-static float middle_scale(const struct work *k, int j) {
-    int len = k->l->sub * k->l->len;
-    float square = 0, total = 0;
-    for (int i = j * len; i < (j + 1) * len; i++) {
-        square += k->w[i] * k->x[i] * k->x[i];
-        total += k->w[i];
-    }
-    return sqrtf(square / total) / k->l->typical;
-}
-
-static void prepare_group(struct work *k, int g, float middle, struct cloud *c) {
+static void add_group(struct work *k, int g, int way, bool odd, const float *rung, float likely, float *p, float *q) {
     const struct lattice *l = k->l;
     const float *x = k->x + g * l->len, *w = k->w + g * l->len;
+    const bool flip = odd && (l->unit == 1 || g % 2 == way);
     float size[8];
+    k->signs[g] = 0;
     for (int i = 0; i < l->len; i++) {
         size[i] = l->values ? fabsf(x[i]) : x[i];
         k->signs[g] |= (uint8_t)((x[i] < 0) << i);
     }
-    int first = g / (8 / l->len) * (8 / l->len);
-    bool odd = false;
-    for (int i = 0; l->even && i < 8; i++)
-        odd ^= k->x[first * l->len + i] < 0;
-    k->ways[g / l->unit] = !l->values || (odd && l->unit == 2) ? 2 : 1;
-    for (int way = 0; way < k->ways[g / l->unit]; way++) {
-        sum_points(l, way, odd && (l->unit == 1 || g % 2 == way), size, w, c);
-        make_hull(c, middle * SPAN_LEAST, &k->hulls[g][way]);
+    list_points(k, way, flip, size, w, likely);
+    choose_points(&k->cloud, rung, p, q, k->point[g][way]);
+}
+
+// What a unit takes at the rungs of sub-block j, the better way where there are two.
+static void add_unit(struct work *k, int j, int unit, float likely) {
+    const struct lattice *l = k->l;
+    float p[2][RUNGS] = {{0}}, q[2][RUNGS] = {{0}};
+    const bool odd = l->even && is_odd(k, unit * l->unit);
+    const int ways = !l->values || (odd && l->unit == 2) ? 2 : 1;
+    for (int way = 0; way < ways; way++)
+        for (int i = 0; i < l->unit; i++)
+            add_group(k, unit * l->unit + i, way, odd, k->rung[j], likely, p[way], q[way]);
+    for (int i = 0; i < RUNGS; i++) {
+        const float a = k->rung[j][i];
+        const int way = ways > 1 && 2 * p[1][i] - a * q[1][i] > 2 * p[0][i] - a * q[0][i];
+        k->way[unit][i] = (uint8_t)way;
+        k->p[j][i] += p[way][i];
+        k->q[j][i] += q[way][i];
     }
 }
 
-static void climb(struct work *k, int j, float first) {
-    float gain = -1;
-    k->own[j] = 0;
-    for (int i = 0; i < RUNGS; i++, first *= RUNG) {
-        struct sums s = try_sub(k, j, first, NULL);
-        k->rung[j][i] = first;
-        k->p[j][i] = s.p;
-        k->q[j][i] = s.q;
-        if (s.gain > gain && s.p > 0) {
-            gain = s.gain;
-            k->own[j] = s.p / s.q;
+// The ladder of sub-block j, with a likely scale in its middle. Returns the scale that gains most.
+static float make_ladder(struct work *k, int j, float likely) {
+    const int units = k->l->sub / k->l->unit;
+    float scale = likely * LEAST_RUNG, gain = -1, own = 0;
+    for (int i = 0; i < RUNGS; i++, scale *= RUNG) {
+        k->rung[j][i] = scale;
+        k->p[j][i] = k->q[j][i] = 0;
+    }
+    for (int u = j * units; u < (j + 1) * units; u++)
+        add_unit(k, j, u, likely);
+    for (int i = 0; i < RUNGS; i++) {
+        const float p = k->p[j][i], q = k->q[j][i], g = p * (p / q);
+        if (p > 0 && g > gain) {
+            gain = g;
+            own = p / q;
         }
     }
+    return own;
 }
 
-static void prepare(struct work *k, struct cloud *c) {
-    int subs = 256 / (k->l->sub * k->l->len);
-    memset(k->signs, 0, sizeof k->signs);
-    for (int j = 0; j < subs; j++) {
-        float middle = middle_scale(k, j);
-        for (int g = j * k->l->sub; g < (j + 1) * k->l->sub; g++)
-            prepare_group(k, g, middle, c);
-        climb(k, j, middle * SPAN_LEAST);
+#define OFF 1.2f  // a scale that is so far from the likely one deserves a ladder of its own
+#define LADDERS 3 // that are made in addition
+
+static void prepare_sub(struct work *k, int j) {
+    const struct lattice *l = k->l;
+    const int len = l->sub * l->len;
+    const float *x = k->x + j * len, *w = k->w + j * len;
+    float likely = likely_scale(l, 0, x, w, len);
+    if (!l->values)
+        likely = 0.5f * (likely + likely_scale(l, 1, x, w, len));
+    k->own[j] = make_ladder(k, j, likely);
+    for (int i = 0; i < LADDERS && (k->own[j] > likely * OFF || k->own[j] * OFF < likely); i++) {
+        likely = k->own[j];
+        k->own[j] = make_ladder(k, j, likely);
     }
 }
 
-// The gain of sub-block j at scale a with the points of the nearest rung below, a little less than the true one.
-static struct sums guess(const struct work *k, int j, float a) {
-    int at = 0;
-    for (int step = RUNGS / 2; step; step /= 2)
-        at += k->rung[j][at + step - 1] < a ? step : 0;
-    float p = k->p[j][at], q = k->q[j][at];
-    return (struct sums){a * (2 * p - a * q), p, q};
+// What sub-blocks take: scales, and the rungs whose points they have.
+struct taken {
+    uint8_t scale[16], rung[16];
+};
+
+// What sub-block j gains at scale a with the points of the better of the rungs around it.
+static float gain_at(const struct work *k, int j, float a, int *rung) {
+    const float *p = k->p[j], *q = k->q[j];
+    int32_t at = 0;
+    for (int i = 1; i < RUNGS - 1; i++)
+        at += k->rung[j][i] < a;
+    float low = 2 * p[at] - a * q[at], high = 2 * p[at + 1] - a * q[at + 1];
+    *rung = at + (high > low);
+    return a * (high > low ? high : low);
 }
 
-// All sub-blocks at scale d: each takes the best of the sub-scales next to its own. Gains are true if `exact`, else
-// guessed. Returns the gain; *next is the best scale for what they take.
-static float settle(const struct work *k, float d, bool exact, uint8_t *scale, float *next) {
-    int subs = 256 / (k->l->sub * k->l->len);
-    const float most = (float)(k->l->scales - 1);
+// All sub-blocks at scale d: each takes the better of the sub-scales around its own. Returns the gain; *next is the
+// best scale for what they take.
+static float settle(const struct work *k, float d, struct taken *t, float *next) {
+    const int subs = 256 / (k->l->sub * k->l->len), most = k->l->scales - 1;
+    const float inverse = d > 0x1p-100f ? 0.5f / d : 0;
     float total = 0, cross = 0, square = 0;
     for (int j = 0; j < subs; j++) {
-        struct sums best = {.gain = -INFINITY};
-        float at = d > 0 ? (k->own[j] / d - 1) * 0.5f : 0;
-        int around = (int)num_round(at < 0 ? 0 : at > most ? most : at);
-        for (int s = around - 1; s <= around + 1; s++) {
-            if (s < 0 || s >= k->l->scales)
-                continue;
-            float a = d * (float)(2 * s + 1);
-            struct sums sums = exact ? try_sub(k, j, a, NULL) : guess(k, j, a);
-            if (sums.gain > best.gain) {
-                best = sums;
-                scale[j] = (uint8_t)s;
+        float at = k->own[j] * inverse - 0.5f, best = -INFINITY;
+        int first = (int)(at > 0 ? at < (float)(most - 1) ? at : (float)(most - 1) : 0), rung;
+        for (int s = first; s <= first + 1; s++) {
+            float gain = gain_at(k, j, d * (float)(2 * s + 1), &rung);
+            if (gain > best) {
+                best = gain;
+                t->scale[j] = (uint8_t)s;
+                t->rung[j] = (uint8_t)rung;
             }
         }
-        float step = (float)(2 * scale[j] + 1);
-        total += best.gain;
-        cross += step * best.p;
-        square += step * step * best.q;
+        float step = (float)(2 * t->scale[j] + 1);
+        total += best;
+        cross += step * k->p[j][t->rung[j]];
+        square += step * step * k->q[j][t->rung[j]];
     }
     *next = square > 0 && cross > 0 ? cross / square : d;
     return total;
 }
 
 #define KEPT 3
-#define D_STEPS 40
+#define D_STEPS 32
 
 // The most promising scales.
 static void propose(const struct work *k, float kept[KEPT]) {
     int subs = 256 / (k->l->sub * k->l->len);
     float top = 0, gains[KEPT], next;
-    uint8_t scale[16];
+    struct taken taken;
     for (int j = 0; j < subs; j++)
         top = k->own[j] > top ? k->own[j] : top;
     for (int i = 0; i < KEPT; i++) {
@@ -373,8 +390,8 @@ static void propose(const struct work *k, float kept[KEPT]) {
         gains[i] = -INFINITY;
     }
     for (int step = 0; step < D_STEPS && top > 0; step++) {
-        float d = top / ((float)(2 * k->l->scales - 1) * (0.5f + 0.0175f * (float)step));
-        float gain = settle(k, d, false, scale, &next);
+        float d = top / ((float)(2 * k->l->scales - 1) * (0.5f + 0.022f * (float)step));
+        float gain = settle(k, d, &taken, &next);
         int at = 0;
         while (at < KEPT && gain <= gains[at])
             at++;
@@ -390,17 +407,15 @@ static void propose(const struct work *k, float kept[KEPT]) {
 }
 
 // The signs of group g: those of the elements, with one changed where the way asks for it.
-static uint8_t signs_of(const struct work *k, int g, const struct lattice_found *f) {
+static uint8_t signs_of(const struct work *k, int g, unsigned point, int way) {
     const struct lattice *l = k->l;
     const float *x = k->x + g * l->len, *w = k->w + g * l->len;
-    int first = g / (8 / l->len) * (8 / l->len), odd = 0, lose = 0;
-    for (int i = 0; i < 8 / l->len; i++)
-        odd ^= __builtin_parity(k->signs[first + i]);
-    if (!l->even || !odd || (l->unit == 2 && g % 2 != f->way[g]))
+    if (!l->even || !is_odd(k, g) || (l->unit == 2 && g % 2 != way))
         return k->signs[g];
     float least = INFINITY;
-    for (int i = 0, bits = l->len == 8 ? 2 : 3; i < l->len; i++) {
-        float loss = w[i] * fabsf(x[i]) * (float)l->values[l->points[f->point[g]] >> i * bits & ((1 << bits) - 1)];
+    int lose = 0;
+    for (int i = 0, bits = bits_of(l); i < l->len; i++) {
+        float loss = w[i] * fabsf(x[i]) * (float)l->values[point >> i * bits & ((1u << bits) - 1)];
         if (loss < least) {
             least = loss;
             lose = i;
@@ -409,30 +424,52 @@ static uint8_t signs_of(const struct work *k, int g, const struct lattice_found 
     return (uint8_t)(k->signs[g] ^ 1 << lose);
 }
 
+// The index of a packed point; they are in ascending order.
+static uint16_t index_of(const struct lattice *l, uint16_t point) {
+    int at = 0;
+    for (int step = l->n_points / 2; step; step /= 2)
+        at += l->points[at + step] <= point ? step : 0;
+    return (uint16_t)at;
+}
+
+static void take_points(const struct work *k, const struct taken *t, struct lattice_found *out) {
+    const struct lattice *l = k->l;
+    for (int g = 0; g < 256 / l->len; g++) {
+        const int rung = t->rung[g / l->sub], way = k->way[g / l->unit][rung];
+        const uint16_t point = k->point[g][way][rung];
+        out->way[g] = (uint8_t)way;
+        out->signs[g] = signs_of(k, g, point, way);
+        out->point[g] = index_of(l, point);
+    }
+}
+
 void lattice_search(const struct lattice *l, float unit, const float x[256], const float w[256],
                     struct lattice_found *out) {
-    struct work k = {.l = l, .x = x, .w = w};
-    struct cloud cloud;
+    struct work k;
+    struct taken best = {{0}, {0}};
     float kept[KEPT], gain = 0;
-    prepare(&k, &cloud);
+    k.l = l;
+    k.x = x;
+    k.w = w;
+    if (!l->values)
+        list_members(&k);
+    for (int j = 0; j < 256 / (l->sub * l->len); j++)
+        prepare_sub(&k, j);
     propose(&k, kept);
     *out = (struct lattice_found){0};
     for (int i = 0; i < KEPT; i++) {
         float d = kept[i];
         for (int round = 0; round < 4; round++) {
-            uint8_t scale[16] = {0};
+            struct taken taken = {{0}, {0}};
             uint16_t half = search_half(d / unit);
-            float g = settle(&k, num_f16_to_f32(half) * unit, true, scale, &d);
+            float g = settle(&k, num_f16_to_f32(half) * unit, &taken, &d);
             if (!(g > gain))
                 break;
             gain = g;
             out->half = half;
-            memcpy(out->scale, scale, sizeof scale);
+            best = taken;
         }
     }
-    out->d = num_f16_to_f32(out->half) * unit;
-    for (int j = 0; j < 256 / (l->sub * l->len); j++)
-        try_sub(&k, j, out->d * (float)(2 * out->scale[j] + 1), out);
-    for (int g = 0; g < 256 / l->len; g++)
-        out->signs[g] = signs_of(&k, g, out);
+    memcpy(out->scale, best.scale, sizeof out->scale);
+    take_points(&k, &best, out);
 }

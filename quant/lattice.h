@@ -21,7 +21,6 @@ struct lattice {
 
 // What was found: for group g the index of its point, and its signs or, in the IQ1 formats, its way (0: +1, 1: -1).
 struct lattice_found {
-    float d; // rounded to half precision already, times `unit` of the call
     uint16_t half;
     uint8_t scale[16];
     uint16_t point[64];
