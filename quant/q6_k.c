@@ -27,7 +27,7 @@ void quant_read_q6_k(const void *block, struct quant_block256 *out) {
 
 void quant_encode_q6_k(const struct searches *s, const float *x, const float *weights, void *block) {
     static const struct search_block search = {
-        .levels = {.lo = -32, .hi = 31}, .effort = {4, 0.93f, 1.1f, 1}, .sub_len = 16, .least = -128, .most = 127};
+        .levels = {.lo = -32, .hi = 31}, .effort = {8, 0.9f, 1.15f, 1}, .sub_len = 16, .least = -128, .most = 127};
     struct block_q6_k *b = block;
     int8_t level[256];
     memset(b, 0, sizeof *b);
