@@ -79,7 +79,7 @@ static const struct {
     {QUANT_f32, 0, 0x07b7c776d78b8006},          {QUANT_f16, 4.9e-08, 0xac9642039b5699ad},
     {QUANT_bf16, 2.85e-06, 0x9bd7280f724079ad},  {QUANT_q4_0, 0.00553, 0xf921dca585a62025},
     {QUANT_q4_1, 0.00431, 0x264a586d229eabff},   {QUANT_q5_0, 0.00141, 0x001bd0db138cd025},
-    {QUANT_q5_1, 0.00105, 0xacd6abd9ad7bfc54},   {QUANT_q8_0, 2.25e-05, 0x64bba1677cd815e5},
+    {QUANT_q5_1, 0.00105, 0xacd6abd9ad7bfc54},   {QUANT_q8_0, 2.3e-05, 0x64bba1677cd815e5},
     {QUANT_q2_k, 0.0722, 0xf7b97ceaa82ec431},    {QUANT_q3_k, 0.0194, 0x9e5b3bd97fe8f465},
     {QUANT_q4_k, 0.00443, 0x4d4999ff0c853422},   {QUANT_q5_k, 0.00106, 0xfbda0bc790b28778},
     {QUANT_q6_k, 0.000255, 0x09dff675c3c0520b},  {QUANT_iq1_s, 0.187, 0x749d82ee722b2285},
