@@ -163,7 +163,7 @@ static bool encode(struct session *s, const int32_t *ids, size_t n, const float 
 }
 
 bool session_encode(struct session *s, const int32_t *ids, size_t n, struct err *e) {
-    const float *hidden;
+    const float *hidden = NULL;
     return encode(s, ids, n, &hidden, e);
 }
 
@@ -289,7 +289,7 @@ typedef bool batch_sink(struct session *s, const float *hidden, uint32_t rows, s
 
 static bool eval_all(struct session *s, const int32_t *ids, size_t n, size_t chunk, batch_sink *give,
                      session_sink *sink, void *user, struct err *e) {
-    const float *hidden;
+    const float *hidden = NULL;
     size_t rows = 0, most = model_needs(s->en->model)->max_rows;
     most = chunk ? min_size(chunk, most) : most;
     ERR_IF(n > s->params.n_ctx - s->n, e, ERR_CONTEXT, "%zu ids do not fit the context of %u", s->n + n,
@@ -312,7 +312,7 @@ bool session_eval_all(struct session *s, const int32_t *ids, size_t n, size_t ch
 
 bool session_eval_hidden(struct session *s, const int32_t *ids, size_t n, session_sink *sink, void *user,
                          struct err *e) {
-    const float *hidden;
+    const float *hidden = NULL;
     if (has_encoder(s))
         return encode(s, ids, n, &hidden, e) && sink_hidden(s, hidden, (uint32_t)n, 0, sink, user, e);
     return eval_all(s, ids, n, 0, sink_hidden, sink, user, e);

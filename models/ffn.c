@@ -36,7 +36,7 @@ bool ffn_bind_named(struct model *m, const struct ffn_names *n, uint32_t layer, 
     if (!f->down.data)
         return true;
     // Some architectures come with both halves in one matrix or in two.
-    bool fused = shape == FFN_FUSED && bind_dim(m, n->up, layer, 1) == 2 * n_ff;
+    bool fused = shape == FFN_FUSED && (bind_dim(m, n->up, layer, 1) == 2 * n_ff || !bind_has(m, n->gate, layer));
     if (!fused) {
         if (shape != FFN_PLAIN)
             ERR_FORWARD(bind_matrix(m, n->gate, layer, n_ff, n_embd, flags | BIND_MUST, &f->gate, e));

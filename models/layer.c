@@ -65,7 +65,8 @@ static const struct block *mixer_of(const struct model *m, uint32_t layer) {
 
 // A layer has experts when their router is there, or when nothing else is that could be a feed-forward.
 const struct block *layer_ffn(const struct model *m, uint32_t layer) {
-    bool routed = bind_has(m, "blk.%.ffn_gate_inp", layer), dense = bind_has(m, "blk.%.ffn_up", layer);
+    bool routed = bind_has(m, "blk.%.ffn_gate_inp", layer);
+    bool dense = bind_has(m, "blk.%.ffn_up", layer) || bind_has(m, "blk.%.ffn_down", layer);
     const struct block *experts = m->arch->experts ? m->arch->experts : &block_experts;
     return m->n_experts && (routed || !dense) ? experts : &block_ffn;
 }
