@@ -19,8 +19,8 @@ import lib
 from gguf_file import BOOL, SIZES, STRING, Gguf
 
 ABSURD = (0, 1, 3, 7, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 1000000)
-# Only the first two say what their common dimension is, so either may be called the wrong one; the last may be two.
-SAME = {"laurel_l": "laurel", "laurel_r": "laurel", "ffn_gate_up_exps": "up_exps"}
+# Only the first two say what their common dimension is, so either may be called the wrong one; the others may be several.
+SAME = {"laurel_l": "laurel", "laurel_r": "laurel", "ffn_gate_up_exps": "up_exps", "attn_qkv": "attn_q"}
 SAMPLE = {"removed": 2, "reshaped": 1, "key": 2}
 
 
