@@ -84,6 +84,10 @@ void tape_copy(struct tape *t, struct tape_copy o) {
     emit(t, (struct tape_op){TAPE_COPY, .copy = o});
 }
 
+void tape_dot(struct tape *t, struct tape_dot o) {
+    emit(t, (struct tape_op){TAPE_DOT, .dot = o});
+}
+
 void tape_temper(struct tape *t, struct tape_temper o) {
     emit(t, (struct tape_op){TAPE_TEMPER, .temper = o});
 }
@@ -127,6 +131,10 @@ void tape_combine(struct tape *t, struct tape_combine o) {
     emit(t, (struct tape_op){TAPE_COMBINE, .combine = o});
 }
 
+void tape_ngram(struct tape *t, struct tape_ngram o) {
+    emit(t, (struct tape_op){TAPE_NGRAM, .ngram = o});
+}
+
 void tape_conv(struct tape *t, struct tape_conv o) {
     emit(t, (struct tape_op){TAPE_CONV, .conv = o});
 }
@@ -146,7 +154,8 @@ const char *tape_name(enum tape_code code) {
         [TAPE_ADD] = "add",       [TAPE_SCALE] = "scale",       [TAPE_CLAMP] = "clamp",   [TAPE_COPY] = "copy",
         [TAPE_TEMPER] = "temper", [TAPE_SOFTCAP] = "softcap",   [TAPE_ROUTE] = "route",   [TAPE_GROUP] = "group",
         [TAPE_SPREAD] = "spread", [TAPE_COMBINE] = "combine",   [TAPE_CONV] = "conv",     [TAPE_RECUR] = "recur",
-        [TAPE_XIELU] = "xielu",   [TAPE_SPARSIFY] = "sparsify", [TAPE_MIX] = "mix",
+        [TAPE_XIELU] = "xielu",   [TAPE_SPARSIFY] = "sparsify", [TAPE_MIX] = "mix",       [TAPE_DOT] = "dot",
+        [TAPE_NGRAM] = "ngram",
     };
     return names[code];
 }

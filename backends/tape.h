@@ -74,7 +74,8 @@ enum activation {
     ACTIVATION_SOFTPLUS, // ln(1 + e^a)
     ACTIVATION_TANH,
     ACTIVATION_EXP,
-    ACTIVATION_NONE, // a itself
+    ACTIVATION_NONE,        // a itself
+    ACTIVATION_SIGNED_ROOT, // the root of |a|, or of 1e-6 where that is more, with the sign of a; 0 of 0
     N_ACTIVATIONS
 };
 
@@ -99,6 +100,7 @@ enum tape_code {
     TAPE_SCALE,
     TAPE_CLAMP,
     TAPE_COPY,
+    TAPE_DOT,
     TAPE_TEMPER,
     TAPE_SOFTCAP,
     TAPE_XIELU,
@@ -108,6 +110,7 @@ enum tape_code {
     TAPE_GROUP,
     TAPE_SPREAD,
     TAPE_COMBINE,
+    TAPE_NGRAM,
     TAPE_CONV,
     TAPE_RECUR,
     N_TAPE_CODES
@@ -254,6 +257,14 @@ struct tape_copy {
     uint32_t x_row, x_group, y_row, y_group; // floats from row to row, from group to group; x_group 0 repeats
 };
 
+// y[g] = scale * (a . b) of each of `groups` vectors of `len`.
+struct tape_dot {
+    const float *a, *b; // [rows][groups * len]
+    float *y;           // [rows][groups]
+    uint32_t groups, len;
+    float scale;
+};
+
 // x = x * (scale * ln(floor((pos + offset) / period) + 1) + 1): queries grow with their position (Llama 4).
 struct tape_temper {
     float *x; // [rows][len]
@@ -329,13 +340,29 @@ struct tape_combine {
     bool weigh;
 };
 
-// y[t][c] = activation(bias[c] + sum over j < width of w[c][j] * x[t - width + 1 + j][c]): a causal convolution of each
-// channel with itself. The state holds the last width - 1 rows of x, oldest first, and is brought up to date.
+// Rows of tables, by hashes of ids. With c[0] the token's id and c[s] the id s tokens before it, or `end` where there
+// is none or where an `end` lies between, element h = (n - 2) * per + g of a row is
+//     ((c[0] m[0]) ^ ... ^ (c[n - 1] m[n - 1])) % sizes[h] + offsets[h]
+// for n from 2 to size and g < per. The state holds the ids before the first row, plus 1, the last one first, and is
+// brought up to date.
+struct tape_ngram {
+    const int32_t *ids; // [rows]
+    int32_t *state;     // [size - 1], 0 for none
+    int32_t *y;         // [rows][(size - 1) * per]
+    uint32_t size, per;
+    int32_t end;
+    const uint64_t *multipliers; // m, [size]
+    const uint64_t *offsets, *sizes;
+};
+
+// y[t][c] = activation(bias[c] + sum over j < width of w[c][j] * x[t - (width - 1 - j) * dilation][c]): a causal
+// convolution of each channel with itself. The state holds the last (width - 1) * dilation rows of x, oldest first, and
+// is brought up to date.
 struct tape_conv {
     const float *x;     // [rows][x_stride]
     const float *w, *b; // [channels][width], [channels] or NULL
-    float *y, *state;   // [rows][channels], [width - 1][channels]
-    uint32_t channels, width, x_stride;
+    float *y, *state;   // [rows][channels], [(width - 1) * dilation][channels]
+    uint32_t channels, width, dilation, x_stride;
     bool silu;
 };
 
@@ -385,6 +412,7 @@ struct tape_op {
         struct tape_scale scale;
         struct tape_clamp clamp;
         struct tape_copy copy;
+        struct tape_dot dot;
         struct tape_temper temper;
         struct tape_softcap softcap;
         struct tape_xielu xielu;
@@ -394,6 +422,7 @@ struct tape_op {
         struct tape_group group;
         struct tape_spread spread;
         struct tape_combine combine;
+        struct tape_ngram ngram;
         struct tape_conv conv;
         struct tape_recur recur;
     };
@@ -430,6 +459,7 @@ void tape_add(struct tape *t, struct tape_add o);
 void tape_scale(struct tape *t, struct tape_scale o);
 void tape_clamp(struct tape *t, struct tape_clamp o);
 void tape_copy(struct tape *t, struct tape_copy o);
+void tape_dot(struct tape *t, struct tape_dot o);
 void tape_temper(struct tape *t, struct tape_temper o);
 void tape_softcap(struct tape *t, float *x, uint32_t len, float cap);
 void tape_xielu(struct tape *t, struct tape_xielu o);
@@ -439,6 +469,7 @@ void tape_route(struct tape *t, struct tape_route o);
 void tape_group(struct tape *t, struct tape_groups groups);
 void tape_spread(struct tape *t, struct tape_spread o);
 void tape_combine(struct tape *t, struct tape_combine o);
+void tape_ngram(struct tape *t, struct tape_ngram o);
 void tape_conv(struct tape *t, struct tape_conv o);
 void tape_recur(struct tape *t, struct tape_recur o);
 

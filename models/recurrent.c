@@ -4,17 +4,17 @@
 
 bool conv_bind(struct model *m, const char *name, uint32_t layer, uint32_t channels, uint32_t width, bool bias,
                struct conv *c, struct err *e) {
-    *c = (struct conv){.channels = channels, .width = width, .silu = true};
+    *c = (struct conv){.channels = channels, .width = width, .dilation = 1, .silu = true};
     ERR_FORWARD(bind_floats(m, name, "weight", layer, (uint64_t)channels * width, true, &c->w, e));
     return bind_bias(m, name, layer, channels, bias, &c->b, e);
 }
 
 size_t conv_state_size(const struct conv *c) {
-    return (size_t)(c->width - 1) * c->channels;
+    return (size_t)(c->width - 1) * c->dilation * c->channels;
 }
 
 void conv_emit(struct emitter *em, const struct conv *c, const float *x, uint32_t x_row, float *state, float *y) {
-    tape_conv(em->t, (struct tape_conv){x, c->w, c->b, y, state, c->channels, c->width, x_row, c->silu});
+    tape_conv(em->t, (struct tape_conv){x, c->w, c->b, y, state, c->channels, c->width, c->dilation, x_row, c->silu});
 }
 
 void emit_act(struct emitter *em, enum activation activation, const float *x, uint32_t n, float *y) {

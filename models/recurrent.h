@@ -4,10 +4,11 @@
 
 #include "models/model_impl.h"
 
-// A convolution of `channels` channels with `width` taps; its state holds width - 1 rows.
+// A convolution of `channels` channels with `width` taps, `dilation` rows apart; its state holds (width - 1) * dilation
+// rows.
 struct conv {
     const float *w, *b; // [channels][width], [channels] or NULL
-    uint32_t channels, width;
+    uint32_t channels, width, dilation;
     bool silu;
 };
 

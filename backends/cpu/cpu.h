@@ -49,7 +49,7 @@ typedef void cpu_pieces_op(struct cpu_backend *cpu, const struct tape_op *op, un
 // By code; NULL for operations in pieces.
 extern cpu_row_op *const cpu_row_ops[N_TAPE_CODES];
 cpu_row_op cpu_store, cpu_route, cpu_spread, cpu_combine;
-cpu_pieces_op cpu_matmul, cpu_attend, cpu_group, cpu_conv, cpu_recur;
+cpu_pieces_op cpu_matmul, cpu_attend, cpu_group, cpu_ngram, cpu_conv, cpu_recur;
 
 // Asks the system for the rows of the chosen experts, which the operation is about to read.
 void cpu_ask_ahead(const struct tape_matmul *m);

@@ -49,7 +49,7 @@ void cpu_store(struct cpu_backend *cpu, const struct tape_op *op, uint32_t row) 
 // Operations that are shared out in pieces; all others work row by row.
 static cpu_pieces_op *const pieces_ops[N_TAPE_CODES] = {
     [TAPE_MATMUL] = cpu_matmul, [TAPE_ATTEND] = cpu_attend, [TAPE_GROUP] = cpu_group,
-    [TAPE_CONV] = cpu_conv,     [TAPE_RECUR] = cpu_recur,
+    [TAPE_CONV] = cpu_conv,     [TAPE_RECUR] = cpu_recur,   [TAPE_NGRAM] = cpu_ngram,
 };
 
 // Thread 0 alone reads the caller's flag and passes it on through the barrier, so that all threads stop at one place.

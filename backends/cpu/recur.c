@@ -8,30 +8,71 @@
 
 #include "base/num.h"
 
+// The id s tokens before row t, or `end` where there is none.
+static int32_t id_before(const struct tape_ngram *o, uint32_t t, uint32_t s) {
+    if (s <= t)
+        return o->ids[t - s];
+    return o->state[s - t - 1] ? o->state[s - t - 1] - 1 : o->end;
+}
+
+static void ngram_row(const struct tape_ngram *o, uint32_t t) {
+    int32_t *y = o->y + (size_t)t * (o->size - 1) * o->per;
+    const uint64_t *offset = o->offsets, *size = o->sizes;
+    uint64_t mixed = (uint64_t)o->ids[t] * o->multipliers[0];
+    bool cut = false;
+    for (uint32_t s = 1; s < o->size; s++) {
+        int32_t id = cut ? o->end : id_before(o, t, s);
+        cut |= id == o->end;
+        mixed ^= (uint64_t)id * o->multipliers[s];
+        for (uint32_t g = 0; g < o->per; g++)
+            *y++ = (int32_t)(mixed % *size++ + *offset++);
+    }
+}
+
+// From the oldest id on, so that none is read after it was overwritten.
+static void ngram_update(const struct tape_ngram *o, uint32_t rows) {
+    for (uint32_t i = o->size - 1; i-- > 0;)
+        o->state[i] = i < rows ? o->ids[rows - 1 - i] + 1 : o->state[i - rows];
+}
+
+void cpu_ngram(struct cpu_backend *cpu, const struct tape_op *op, unsigned thread) {
+    (void)thread;
+    if (pool_take(cpu->pool) != 0)
+        return;
+    for (uint32_t t = 0; t < op->rows; t++)
+        ngram_row(&op->ngram, t);
+    ngram_update(&op->ngram, op->rows);
+}
+
 #define CONV_PIECE 64 // channels
 
-// Input j rows before row t of channel c: from the batch or, before it, from the state.
+static uint32_t conv_history(const struct tape_conv *o) {
+    return (o->width - 1) * o->dilation;
+}
+
+// Input `back` rows before row t of channel c: from the batch or, before it, from the state.
 static float conv_input(const struct tape_conv *o, uint32_t t, uint32_t back, uint32_t c) {
     if (back <= t)
         return o->x[(size_t)(t - back) * o->x_stride + c];
-    return o->state[(size_t)(o->width - 1 - (back - t)) * o->channels + c];
+    return o->state[(size_t)(conv_history(o) - (back - t)) * o->channels + c];
 }
 
 static void conv_channel(const struct tape_conv *o, uint32_t rows, uint32_t c) {
     for (uint32_t t = 0; t < rows; t++) {
         float sum = 0;
         for (uint32_t j = 0; j < o->width; j++)
-            sum = num_fma(o->w[(size_t)c * o->width + j], conv_input(o, t, o->width - 1 - j, c), sum);
+            sum = num_fma(o->w[(size_t)c * o->width + j], conv_input(o, t, (o->width - 1 - j) * o->dilation, c), sum);
         sum += o->b ? o->b[c] : 0.0f;
         o->y[(size_t)t * o->channels + c] = o->silu ? num_silu(sum) : sum;
     }
 }
 
-// The last width - 1 inputs, in ascending order, so that none is read after it was overwritten.
+// The last inputs, in ascending order, so that none is read after it was overwritten.
 static void conv_update(const struct tape_conv *o, uint32_t rows, uint32_t c) {
-    for (uint32_t i = 0; i + 1 < o->width; i++)
-        o->state[(size_t)i * o->channels + c] = rows + i >= o->width - 1
-                                                    ? o->x[(size_t)(rows + i - (o->width - 1)) * o->x_stride + c]
+    const uint32_t history = conv_history(o);
+    for (uint32_t i = 0; i < history; i++)
+        o->state[(size_t)i * o->channels + c] = rows + i >= history
+                                                    ? o->x[(size_t)(rows + i - history) * o->x_stride + c]
                                                     : o->state[(size_t)(i + rows) * o->channels + c];
 }
 

@@ -170,6 +170,18 @@ static void run_copy(struct cpu_backend *cpu, const struct tape_op *op, uint32_t
                o->x + (size_t)row * o->x_row + (size_t)g * o->x_group, o->len * sizeof *o->x);
 }
 
+static void run_dot(struct cpu_backend *cpu, const struct tape_op *op, uint32_t row) {
+    const struct tape_dot *o = &op->dot;
+    (void)cpu;
+    for (uint32_t g = 0; g < o->groups; g++) {
+        size_t at = ((size_t)row * o->groups + g) * o->len;
+        float sum[16] = {0};
+        for (uint32_t i = 0; i < o->len; i++)
+            sum[i % 16] = num_fma(o->a[at + i], o->b[at + i], sum[i % 16]);
+        o->y[(size_t)row * o->groups + g] = o->scale * quant_sum16(sum);
+    }
+}
+
 static void run_temper(struct cpu_backend *cpu, const struct tape_op *op, uint32_t row) {
     const struct tape_temper *o = &op->temper;
     float *x = o->x + (size_t)row * o->len;
@@ -234,4 +246,5 @@ cpu_row_op *const cpu_row_ops[N_TAPE_CODES] = {
     [TAPE_COPY] = run_copy,   [TAPE_TEMPER] = run_temper,     [TAPE_SOFTCAP] = run_softcap,
     [TAPE_ROUTE] = cpu_route, [TAPE_COMBINE] = cpu_combine,   [TAPE_SPREAD] = cpu_spread,
     [TAPE_XIELU] = run_xielu, [TAPE_SPARSIFY] = run_sparsify, [TAPE_MIX] = run_mix,
+    [TAPE_DOT] = run_dot,
 };

@@ -79,6 +79,13 @@ static float itself(float x) {
 
 ACT(none, itself)
 
+static float signed_root(float x) {
+    float size = x < 0 ? -x : x, root = num_sqrt(size > 1e-6f ? size : 1e-6f);
+    return x > 0 ? root : x < 0 ? -root : 0.0f;
+}
+
+ACT(signed_root, signed_root)
+
 static float dot16(const float *a, const float *b, size_t n) {
     float sum[16] = {0};
     for (size_t i = 0; i < n; i++)
@@ -229,6 +236,7 @@ void kernels_fill_scalar(struct kernels *k) {
     k->act[ACTIVATION_TANH] = act_tanh;
     k->act[ACTIVATION_EXP] = act_exp;
     k->act[ACTIVATION_NONE] = act_none;
+    k->act[ACTIVATION_SIGNED_ROOT] = act_signed_root;
     k->recur = recur;
     k->to_f16 = to_f16;
     k->attend = attend;
