@@ -8,6 +8,8 @@
 #define ENCODER LAYER_NORM, .norms = NORMS_ADDED
 #define ENCODER_FLAGS (ARCH_NON_CAUSAL | ARCH_EMBED_NORM | ARCH_BIAS_NORM)
 #define PLAIN(kind) .ffn = FFN_PLAIN, .activation = ACTIVATION_##kind
+#define RWKV .rope = USE_ROPE_NONE, .recurrent_where = RECURRENT_ALL, .adjust = rwkv_adjust
+#define RWKV_FLAGS (ARCH_EMBED_NORM | ARCH_BIAS_NORM | ARCH_OWN_HEAD)
 #define GRANITE_KEYS (KEY_LOGIT_SCALE | KEY_RESIDUAL_SCALE | KEY_EMBED_SCALE | KEY_ATTENTION_SCALE)
 #define EXPERT_KEYS (KEY_EXPERT_SCALE | KEY_EXPERT_NORM | KEY_EXPERT_GATING)
 
@@ -236,6 +238,11 @@ ARCH(qwen35moe, "qwen35moe", NEOX, .norms = NORMS_PRE_POST, .gate = GATE_IN_QUER
      .recurrent_where = RECURRENT_3_OF_4, .qk = QK_NORM, .moe = MOE_NORMALIZE)
 ARCH(minimax_01, "minimax-01", NEOX, .recurrent = &block_lightning, .recurrent_where = RECURRENT_7_OF_8,
      .flags = ARCH_RESIDUAL_NORMED, .moe = MOE_NORMALIZE, .keys = KEY_RESIDUAL_SCALE | KEY_EXPERT_SCALE)
+ARCH(rwkv6, "rwkv6", RWKV, LAYER_NORM, .flags = RWKV_FLAGS, .recurrent = &block_rwkv6, .bind_layer = rwkv_layer)
+ARCH(rwkv7, "rwkv7", RWKV, LAYER_NORM, .flags = RWKV_FLAGS, .recurrent = &block_rwkv7, .bind_layer = rwkv_layer,
+     .emit_layers = rwkv7_emit_layers)
+ARCH(rwkv6qwen2, "rwkv6qwen2", RWKV, .flags = ARCH_OWN_HEAD, .recurrent = &block_rwkv6)
+ARCH(arwkv7, "arwkv7", RWKV, .flags = ARCH_OWN_HEAD, .recurrent = &block_rwkv7, .emit_layers = rwkv7_emit_layers)
 ARCH(minimax_m3, "minimax-m3", NEOX, .limit = LIMIT_OAI, .qk = QK_NORM, .keys = EXPERT_KEYS, .adjust = adjust_indexed)
 ARCH(hrm_text, "hrm_text", NEOX, .norms = NORMS_BARE, .gate = GATE_SIGMOID, .keys = KEY_EMBED_SCALE,
      .adjust = hrm_adjust, .emit_layers = hrm_emit_layers)
@@ -246,6 +253,8 @@ ARCH(hrm_text, "hrm_text", NEOX, .norms = NORMS_BARE, .gate = GATE_SIGMOID, .key
 #undef ENCODER
 #undef ENCODER_FLAGS
 #undef PLAIN
+#undef RWKV
+#undef RWKV_FLAGS
 #undef GRANITE_KEYS
 #undef EXPERT_KEYS
 #undef ARCH

@@ -296,6 +296,8 @@ struct model {
 extern const struct block block_attention, block_latent, block_ffn, block_experts, block_mamba, block_mamba2,
     block_plamo2, block_shortconv, block_delta, block_kda, block_lightning, block_grove, block_per_layer;
 
+extern const struct block block_rwkv6, block_rwkv7;
+
 bool layer_bind(struct model *m, uint32_t layer, struct err *e);
 // The feed-forward of a layer, dense or with experts.
 const struct block *layer_ffn(const struct model *m, uint32_t layer);
@@ -369,6 +371,7 @@ struct emitter {
     float *base;       // of the activation memory
     size_t used, most; // floats
     float *angles, *angles_window;
+    float *first_value;         // [rows][n_embd] of the first layer, for RWKV 7
     const float *router_logits; // [rows][n_experts] of the layer at hand where they were made early, or NULL
     const float *embedding;     // [rows][n_embd] where a layer may want it again, or NULL
     const float *x;             // [rows][n_embd] what the step at hand adds to
