@@ -238,6 +238,9 @@ ARCH(qwen35moe, "qwen35moe", NEOX, .norms = NORMS_PRE_POST, .gate = GATE_IN_QUER
      .recurrent_where = RECURRENT_3_OF_4, .qk = QK_NORM, .moe = MOE_NORMALIZE)
 ARCH(minimax_01, "minimax-01", NEOX, .recurrent = &block_lightning, .recurrent_where = RECURRENT_7_OF_8,
      .flags = ARCH_RESIDUAL_NORMED, .moe = MOE_NORMALIZE, .keys = KEY_RESIDUAL_SCALE | KEY_EXPERT_SCALE)
+ARCH(qwen4exp, "qwen4exp", NEOX, .norms = NORMS_NONE, .gate = GATE_IN_QUERY, .recurrent = &block_delta,
+     .recurrent_where = RECURRENT_3_OF_4, .delta_gate = ACTIVATION_SIGMOID, .qk = QK_NORM, .moe = MOE_NORMALIZE,
+     .flags = ARCH_NO_BIAS_QKV, .adjust = hyper_adjust, .bind_layer = hyper_layer, .emit_layers = hyper_emit_layers)
 ARCH(rwkv6, "rwkv6", RWKV, LAYER_NORM, .flags = RWKV_FLAGS, .recurrent = &block_rwkv6, .bind_layer = rwkv_layer)
 ARCH(rwkv7, "rwkv7", RWKV, LAYER_NORM, .flags = RWKV_FLAGS, .recurrent = &block_rwkv7, .bind_layer = rwkv_layer,
      .emit_layers = rwkv7_emit_layers)

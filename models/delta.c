@@ -150,7 +150,7 @@ static void delta_emit(struct emitter *em, uint32_t layer, const void *weights, 
                                           .state = state + round_up(conv_state_size(&w->conv), 16),
                                           .scale = 1 / num_sqrt((float)w->dim_k)});
     emit_norm(em, &w->norm, out, w->v_heads, w->dim_v, out);
-    emit_gated(em, ACTIVATION_SILU, z, out, values, out);
+    emit_gated(em, em->m->arch->delta_gate, z, out, values, out);
     tape_matmul(em->t, out, &w->out, y);
 }
 

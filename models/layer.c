@@ -21,6 +21,7 @@ static const struct {
     [NORMS_ONE] = {"blk.%.attn_norm", NULL, "blk.%.attn_norm", NULL, false},
     [NORMS_ADDED] = {NULL, "blk.%.attn_output_norm", NULL, "blk.%.layer_output_norm", false},
     [NORMS_BARE] = {NULL, NULL, NULL, NULL, false},
+    [NORMS_NONE] = {NULL, NULL, NULL, NULL, false},
 };
 
 // A norm by its name in the table; without a name the norm without weights where the architecture has only those.

@@ -300,8 +300,8 @@ static bool bind_ends(struct model *m, struct err *e) {
     ERR_FORWARD(bind_type(m, e));
     ERR_FORWARD(bind_end_norm(m, flags & ARCH_BARE_EMBED_NORM ? NULL : "token_embd_norm", flags & ARCH_EMBED_NORM,
                               &m->embed_norm, e));
-    ERR_FORWARD(bind_end_norm(m, m->arch->last_norm ? m->arch->last_norm : "output_norm", m->arch->norms != NORMS_ADDED,
-                              &m->output_norm, e));
+    ERR_FORWARD(bind_end_norm(m, m->arch->last_norm ? m->arch->last_norm : "output_norm",
+                              m->arch->norms != NORMS_ADDED && m->arch->norms != NORMS_NONE, &m->output_norm, e));
     ERR_FORWARD(bind_end_norm(m, "enc.output_norm", s->decoder_start >= 0, &m->encoder_norm, e));
     if (!(flags & ARCH_TIED))
         ERR_FORWARD(bind_matrix(m, "output", 0, s->n_vocab, s->n_embd,
@@ -335,7 +335,8 @@ static bool bind_all(struct model *m, struct err *e) {
     ERR_FORWARD(rope_init(m, e));
     ERR_FORWARD(bind_layers(m, e));
     m->shape.n_slots = m->n_slots ? m->n_slots : m->shape.n_layers * m->n_loops;
-    m->shape.n_positions = m->positions.data ? m->positions.rows : 0;
+    if (m->positions.data)
+        m->shape.n_positions = m->positions.rows;
     m->shape.causal = m->causal;
     ERR_FORWARD(pooling_bind(m, e));
     return model_measure(m, e);

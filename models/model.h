@@ -47,7 +47,7 @@ struct model_shape {
     uint32_t n_layers, n_embd, n_heads, n_kv_heads, head_dim_k, head_dim_v, n_ff, n_vocab;
     uint32_t n_ctx;        // that the model was trained for, or is stretched to
     uint32_t n_slots;      // of state: layers, times their passes where a model runs them more than once
-    uint32_t n_positions;  // that have a learned vector: there are no others; 0: any number
+    uint32_t n_positions;  // that there are, as far as learned vectors or blocks of keys reach; 0: any number
     uint32_t n_classes;    // scores of the classifier; 0: there is none
     enum pooling pooling;  // that the model was made for
     bool causal;           // else every token sees all of the prompt, which must come whole

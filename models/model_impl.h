@@ -29,6 +29,7 @@ enum norms {
     NORMS_ONE,             // one attn_norm and one block a layer
     NORMS_ADDED,           // attn_output_norm, layer_output_norm of the sums
     NORMS_BARE,            // as NORMS_PRE, without weights
+    NORMS_NONE,            // hyper-connections have them
 };
 
 enum ffn_shape {
@@ -164,8 +165,9 @@ struct arch {
     unsigned flags, keys, qk, moe;
     enum fused_qkv qkv;
     enum attention_gate gate;
-    const char *last_norm; // its name, where it is not output_norm
-    float post_eps;        // of the norms behind blocks, where it is another
+    enum activation delta_gate; // of what a gated delta net gives
+    const char *last_norm;      // its name, where it is not output_norm
+    float post_eps;             // of the norms behind blocks, where it is another
     uint32_t
         window_period; // every how-many-th layer sees all keys, unless the file says; 0: all layers have the window
     uint32_t window;   // unless the file says
