@@ -96,5 +96,13 @@ float num_gelu_erf(float x) {
 }
 
 float num_softplus(float x) {
-    return x > 20 ? x : (float)num_log(1 + (double)num_exp(x));
+    float u = num_exp(x > 0 ? -x : x), z = u / (2.0f + u), square = z * z;
+    float p = num_fma(NUM_ARTANH_C15, square, NUM_ARTANH_C13);
+    p = num_fma(p, square, NUM_ARTANH_C11);
+    p = num_fma(p, square, NUM_ARTANH_C9);
+    p = num_fma(p, square, NUM_ARTANH_C7);
+    p = num_fma(p, square, NUM_ARTANH_C5);
+    p = num_fma(p, square, NUM_ARTANH_C3);
+    p = num_fma(p, square, 1.0f);
+    return (x > 0 ? x : 0.0f) + 2.0f * z * p;
 }

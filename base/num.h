@@ -130,7 +130,15 @@ static inline float num_gelu(float x) {
 
 // GELU in its exact form, x (1 + erf(x / sqrt 2)) / 2, with erf by Abramowitz and Stegun 7.1.26; error below 2e-7.
 float num_gelu_erf(float x);
-// ln(1 + e^x), x itself above 20.
+// ln(1 + e^x) = max(x, 0) + ln(1 + u) with u = e^-|x|, and ln(1 + u) = 2 artanh z with z = u / (2 + u) <= 1/3: a series
+// in z^2, whose next term is below 2^-29.
+#define NUM_ARTANH_C3 (1.0f / 3.0f)
+#define NUM_ARTANH_C5 (1.0f / 5.0f)
+#define NUM_ARTANH_C7 (1.0f / 7.0f)
+#define NUM_ARTANH_C9 (1.0f / 9.0f)
+#define NUM_ARTANH_C11 (1.0f / 11.0f)
+#define NUM_ARTANH_C13 (1.0f / 13.0f)
+#define NUM_ARTANH_C15 (1.0f / 15.0f)
 float num_softplus(float x);
 
 // In double, for tables that are made once a position: base^exponent with base > 0, and sine and cosine of any

@@ -135,6 +135,7 @@ static void check_level(const char *name, const struct kernels *scalar, bool ben
     run_group(&l, check_matrices);
     run_group(&l, check_rows);
     run_group(&l, check_attention);
+    run_group(&l, check_recurrences);
 }
 
 int main(int argc, char **argv) {

@@ -44,3 +44,4 @@ void check_report(const struct check_level *l, const char *slot, double fast_ns,
 void check_matrices(struct check_level *l); // encode, dot, gemm
 void check_rows(struct check_level *l);     // norm, glu, to_f16
 void check_attention(struct check_level *l);
+void check_recurrences(struct check_level *l);

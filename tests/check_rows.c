@@ -75,6 +75,10 @@ void check_rows(struct check_level *l) {
     check_norm(l);
     check_act(l, ACTIVATION_SILU, "silu");
     check_act(l, ACTIVATION_GELU, "gelu");
+    check_act(l, ACTIVATION_SIGMOID, "sigmoid");
+    check_act(l, ACTIVATION_SOFTPLUS, "softplus");
+    check_act(l, ACTIVATION_TANH, "tanh");
     check_act(l, ACTIVATION_EXP, "exp");
+    check_act(l, ACTIVATION_NONE, "none");
     check_f16(l);
 }

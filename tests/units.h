@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The unit tests: UNIT(name) is `void unit_name(void)` in tests/unit_name.c. No include guard: a list.
 UNIT(base)
+UNIT(num)
 UNIT(cpu)
 UNIT(json)
 UNIT(gguf)

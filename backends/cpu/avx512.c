@@ -9,12 +9,15 @@
 #include "backends/cpu/v16_avx512.h"
 
 #include "backends/cpu/attend_v16.h"
+#include "backends/cpu/recur_v16.h"
 #include "backends/cpu/avx512_end.h"
 
 void kernels_fill_avx512(struct kernels *k) {
     fill_ops(k);
     k->attend = attend;
     k->merge = merge;
+    k->recur = recur;
+    k->conv = conv;
     avx512_fill_dot_float(k);
     avx512_fill_dot32(k);
     avx512_fill_dot256(k);

@@ -53,25 +53,7 @@ struct attend_job {
     float *k32, *v32; // scratch [TAPE_PAGE][dim] each, dim up to whole blocks
 };
 
-// The vectors of one token for one head of a recurrence (struct tape_recur); those that a kind has no use for are NULL.
-struct recur_step {
-    const float *q, *k, *v; // [n], [n], [rows]
-    const float *factors;   // [n] decay, or NULL: factor for all
-    const float *rate;      // [n] decay is exp(beta * rate), or NULL
-    const float *bonus, *a, *b;
-    float factor, beta;
-};
-
-// One token's step for some rows of a head's state; y[rows].
-struct recur_job {
-    enum recur_kind kind;
-    uint32_t rows, n;
-    float *state; // [rows][n]
-    float *y;
-    float scale;
-    struct recur_step step;
-};
-
+#define CONV_PIECE 128 // most channels of a call of conv
 #define ATTEND_ROWS 64
 #define ATTEND_FEW 8
 #define ATTEND_MAX_DIM 1024 // of a head
@@ -89,7 +71,11 @@ struct kernels {
     void (*norm)(const float *x, const float *w, size_t n, float eps, float *y);                       // w may be NULL
     void (*layer_norm)(const float *x, const float *w, const float *b, size_t n, float eps, float *y); // or w, or b
     void (*act[N_ACTIVATIONS])(const float *a, const float *b, size_t n, float *y); // activation(a) * b; b may be NULL
-    void (*recur)(const struct recur_job *j);
+    // Rows [row, row + n) of the states [heads][dv] through all tokens: of one head, or of heads with one row each that
+    // share keys and queries.
+    void (*recur)(const struct tape_recur *o, uint32_t tokens, uint32_t row, uint32_t n);
+    // Channels [first, first + n) for all tokens, n <= CONV_PIECE and at most 64 taps; the state stays as it is.
+    void (*conv)(const struct tape_conv *o, uint32_t tokens, uint32_t first, uint32_t n);
     void (*to_f16)(const float *x, size_t n, uint16_t *y);
     void (*attend)(const struct attend_job *j);
     // Merges what `part` holds into `all`, for `rows` rows of `dim` values.

@@ -126,6 +126,29 @@ INLINE v16 sigmoid16(v16 x) {
     return v16_div(v16_set1(1.0f), v16_add(v16_set1(1.0f), exp16(v16_neg(x))));
 }
 
+INLINE v16 tanh16(v16 x) {
+    const v16 one = v16_set1(1.0f), two = v16_set1(2.0f);
+    return v16_sub(one, v16_div(two, v16_add(exp16(v16_mul(two, x)), one)));
+}
+
+// num_softplus, lane by lane.
+INLINE v16 softplus16(v16 x) {
+    v16 u = exp16(v16_neg(v16_abs(x))), two = v16_set1(2.0f);
+    v16 z = v16_div(u, v16_add(two, u)), square = v16_mul(z, z);
+    v16 p = v16_fma(v16_set1(NUM_ARTANH_C15), square, v16_set1(NUM_ARTANH_C13));
+    p = v16_fma(p, square, v16_set1(NUM_ARTANH_C11));
+    p = v16_fma(p, square, v16_set1(NUM_ARTANH_C9));
+    p = v16_fma(p, square, v16_set1(NUM_ARTANH_C7));
+    p = v16_fma(p, square, v16_set1(NUM_ARTANH_C5));
+    p = v16_fma(p, square, v16_set1(NUM_ARTANH_C3));
+    p = v16_fma(p, square, v16_set1(1.0f));
+    return v16_add(v16_max(x, v16_set1(0.0f)), v16_mul(v16_mul(two, z), p));
+}
+
+INLINE v16 itself16(v16 x) {
+    return x;
+}
+
 // activation(a) * b for one activation.
 #define ACT(name, of_a)                                                                                                \
     static void act_##name(const float *a, const float *b, size_t n, float *y) {                                       \
@@ -138,7 +161,10 @@ INLINE v16 sigmoid16(v16 x) {
 ACT(silu, silu16)
 ACT(gelu, gelu16)
 ACT(sigmoid, sigmoid16)
+ACT(softplus, softplus16)
+ACT(tanh, tanh16)
 ACT(exp, exp16)
+ACT(none, itself16)
 
 static void to_f16(const float *x, size_t n, uint16_t *y) {
     size_t i = 0;
@@ -156,6 +182,9 @@ static void fill_ops(struct kernels *k) {
     k->act[ACTIVATION_SILU] = act_silu;
     k->act[ACTIVATION_GELU] = act_gelu;
     k->act[ACTIVATION_SIGMOID] = act_sigmoid;
+    k->act[ACTIVATION_SOFTPLUS] = act_softplus;
+    k->act[ACTIVATION_TANH] = act_tanh;
     k->act[ACTIVATION_EXP] = act_exp;
+    k->act[ACTIVATION_NONE] = act_none;
     k->to_f16 = to_f16;
 }

@@ -5,6 +5,7 @@
 
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/kv_quant.h"
+#include "backends/cpu/recur.h"
 #include "base/num.h"
 
 static void encode_q8(const float *x, size_t n, void *record) {
@@ -93,29 +94,77 @@ static float dot16(const float *a, const float *b, size_t n) {
     return quant_sum16(sum);
 }
 
+// What a token brings to one row of a state; what a kind has no use for is NULL.
+struct recur_step {
+    float *s;              // the row [dk]
+    const float *factors;  // [dk] decay by DECAY_KEY
+    const float *rate;     // [dk] by DECAY_RATE: exp(beta * rate)
+    const float *bonus;    // [dk] of RWKV-6
+    const float *a, *b;    // [dk] of RWKV-7
+    float factor, beta, v; // decay by DECAY_HEAD
+};
+
+// Row `row` of the states, which belongs to `head`, at token t.
+static struct recur_step step_of(const struct tape_recur *o, uint32_t head, uint32_t row, uint32_t t) {
+    const size_t at = (size_t)t * o->heads + head;
+    struct recur_step step = {
+        .s = o->state + (size_t)row * o->dk,
+        .factor = o->decay_kind == DECAY_HEAD ? o->decay[at] : 1,
+        .beta = o->beta ? o->beta[at] : 1,
+        .v = o->v[(size_t)t * o->v_row + row],
+    };
+    if (o->decay_kind == DECAY_KEY)
+        step.factors = o->decay + at * o->dk;
+    if (o->decay_kind == DECAY_RATE)
+        step.rate = o->rate + (size_t)head * o->dk;
+    if (o->kind == RECUR_RWKV6)
+        step.bonus = o->bonus + (size_t)head * o->dk;
+    if (o->kind == RECUR_RWKV7) {
+        step.a = o->a + at * o->dk;
+        step.b = o->b + at * o->dk;
+    }
+    return step;
+}
+
 static float decay(const struct recur_step *t, size_t i) {
     return t->rate ? num_exp(t->beta * t->rate[i]) : t->factors ? t->factors[i] : t->factor;
 }
 
-// One row s[n] of a state.
-static float recur_row(const struct recur_job *j, uint32_t row, float *s) {
-    const struct recur_step *t = &j->step;
-    float v = t->v[row], along = j->kind == RECUR_RWKV7 ? dot16(s, t->a, j->n) : 0, sum[16] = {0};
-    for (uint32_t i = 0; j->kind == RECUR_RWKV6 && i < j->n; i++)
-        sum[i % 16] = num_fma(num_fma(t->bonus[i] * t->k[i], v, s[i]), t->q[i], sum[i % 16]);
-    for (uint32_t i = 0; i < j->n; i++)
+// One row of a state, for a token with query q and key k.
+static float recur_row(const struct tape_recur *o, const struct recur_step *t, const float *q, const float *k) {
+    float *s = t->s, along = o->kind == RECUR_RWKV7 ? dot16(s, t->a, o->dk) : 0, sum[16] = {0};
+    for (uint32_t i = 0; o->kind == RECUR_RWKV6 && i < o->dk; i++)
+        sum[i % 16] = num_fma(num_fma(t->bonus[i] * k[i], t->v, s[i]), q[i], sum[i % 16]);
+    for (uint32_t i = 0; i < o->dk; i++)
         s[i] *= decay(t, i);
-    float write = j->kind == RECUR_DELTA ? (v - dot16(s, t->k, j->n)) * t->beta : v * t->beta;
-    for (uint32_t i = 0; i < j->n; i++) {
-        s[i] = j->kind == RECUR_RWKV7 ? num_fma(along, t->b[i], s[i]) : s[i];
-        s[i] = num_fma(write, t->k[i], s[i]);
+    float write = o->kind == RECUR_DELTA ? (t->v - dot16(s, k, o->dk)) * t->beta : t->v * t->beta;
+    for (uint32_t i = 0; i < o->dk; i++) {
+        s[i] = o->kind == RECUR_RWKV7 ? num_fma(along, t->b[i], s[i]) : s[i];
+        s[i] = num_fma(write, k[i], s[i]);
     }
-    return (j->kind == RECUR_RWKV6 ? quant_sum16(sum) : dot16(s, t->q, j->n)) * j->scale;
+    return (o->kind == RECUR_RWKV6 ? quant_sum16(sum) : dot16(s, q, o->dk)) * o->scale;
 }
 
-static void recur(const struct recur_job *j) {
-    for (uint32_t r = 0; r < j->rows; r++)
-        j->y[r] = recur_row(j, r, j->state + (size_t)r * j->n);
+static void recur(const struct tape_recur *o, uint32_t tokens, uint32_t row, uint32_t n) {
+    for (uint32_t t = 0; t < tokens; t++)
+        for (uint32_t r = row; r < row + n; r++) {
+            const uint32_t head = r / o->dv, group = recur_group(o, head);
+            const struct recur_step step = step_of(o, head, r, t);
+            o->y[(size_t)t * o->heads * o->dv + r] =
+                recur_row(o, &step, o->q + (size_t)t * o->q_row + (size_t)group * o->dk,
+                          o->k + (size_t)t * o->k_row + (size_t)group * o->dk);
+        }
+}
+
+static void conv(const struct tape_conv *o, uint32_t tokens, uint32_t first, uint32_t n) {
+    for (uint32_t t = 0; t < tokens; t++)
+        for (uint32_t c = first; c < first + n; c++) {
+            float sum = 0;
+            for (uint32_t j = 0; j < o->width; j++)
+                sum = num_fma(o->w[(size_t)c * o->width + j], conv_input(o, t, j)[c], sum);
+            sum += o->b ? o->b[c] : 0.0f;
+            o->y[(size_t)t * o->channels + c] = o->silu ? num_silu(sum) : sum;
+        }
 }
 
 static void to_f16(const float *x, size_t n, uint16_t *y) {
@@ -238,6 +287,7 @@ void kernels_fill_scalar(struct kernels *k) {
     k->act[ACTIVATION_NONE] = act_none;
     k->act[ACTIVATION_SIGNED_ROOT] = act_signed_root;
     k->recur = recur;
+    k->conv = conv;
     k->to_f16 = to_f16;
     k->attend = attend;
     k->merge = merge;

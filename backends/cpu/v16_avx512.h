@@ -84,11 +84,7 @@ INLINE float v16_largest(v16 a) {
 
 // p * 2^k in the two factors of num_exp; k is what `shifted` holds above NUM_MAGIC.
 INLINE v16 v16_times_power(v16 p, v16 shifted) {
-    __m512i k = _mm512_sub_epi32(_mm512_castps_si512(shifted), _mm512_set1_epi32(0x4b400000));
-    __m512i half = _mm512_srai_epi32(k, 1), bias = _mm512_set1_epi32(127);
-    __m512i a = _mm512_slli_epi32(_mm512_add_epi32(half, bias), 23);
-    __m512i b = _mm512_slli_epi32(_mm512_add_epi32(_mm512_sub_epi32(k, half), bias), 23);
-    return _mm512_mul_ps(_mm512_mul_ps(p, _mm512_castsi512_ps(a)), _mm512_castsi512_ps(b));
+    return _mm512_scalef_ps(p, _mm512_sub_ps(shifted, _mm512_set1_ps(NUM_MAGIC))); // rounds once, as the factors do
 }
 
 INLINE v16 v16_load_f16(const uint16_t *p) {
