@@ -16,7 +16,7 @@
 #define SPIN_PAUSE() ((void)0)
 #endif
 
-// About 20 microseconds; a barrier is usually reached within one.
+// About 20 microseconds; a stage usually ends within one.
 #define SPINS 2000
 
 struct pool {
@@ -24,43 +24,46 @@ struct pool {
     unsigned spins; // 0 where threads outnumber cores: spinning would only keep the others from running
     pthread_t *threads;
     unsigned n_started;
-    void (*work)(void *user, unsigned thread);
-    void *user;
-    bool quit;
     pthread_mutex_t mutex;
     pthread_cond_t cond;
+    // The job and its stage: written while all pieces are done and none can be taken, read by who holds a piece.
+    struct pool_job job;
+    uint32_t n_pieces;
     // Each on a cache line of its own: they are written by one thread while others read their neighbour.
-    _Alignas(64) atomic_uint round; // odd numbers of pool_run calls wake the workers
-    _Alignas(64) atomic_uint arrived;
-    _Alignas(64) atomic_uint generation; // of the barrier
+    _Alignas(
+        64) _Atomic uint64_t ticket; // OVER, the number of the stage, and in the low half the pieces nobody has taken
+    _Alignas(64) _Atomic uint32_t done; // pieces of the stage
     _Alignas(64) atomic_uint sleepers;
-    _Alignas(64) atomic_size_t next[2]; // piece counters of the even and odd phases
+    atomic_bool quit;
 };
+
+#define OVER ((uint64_t)1 << 63) // the job's last stage is done
+#define STAGE ((uint64_t)1 << 32)
 
 struct worker_start {
     struct pool *pool;
     unsigned thread;
 };
 
-// Returns when *word != old: spins first, then sleeps.
-static void wait_change(struct pool *p, atomic_uint *word, unsigned old) {
+// Returns when the ticket is not `old` any more: spins first, then sleeps.
+static void wait_change(struct pool *p, uint64_t old) {
     for (unsigned i = 0; i < p->spins; i++) {
-        if (atomic_load_explicit(word, memory_order_acquire) != old)
+        if (atomic_load_explicit(&p->ticket, memory_order_acquire) != old)
             return;
         SPIN_PAUSE();
     }
     pthread_mutex_lock(&p->mutex);
     atomic_fetch_add(&p->sleepers, 1);
-    while (atomic_load(word) == old)
+    while (atomic_load(&p->ticket) == old)
         pthread_cond_wait(&p->cond, &p->mutex);
     atomic_fetch_sub(&p->sleepers, 1);
     pthread_mutex_unlock(&p->mutex);
 }
 
-// Changes *word and wakes who sleeps on it. The counter of sleepers is read after the change and raised before a
-// sleeper looks at the word, both sequentially consistent, so nobody sleeps through a change.
-static void announce(struct pool *p, atomic_uint *word) {
-    atomic_fetch_add(word, 1);
+// Changes the ticket and wakes who sleeps. The counter of sleepers is read after the change and raised before a sleeper
+// looks at the ticket, both sequentially consistent, so nobody sleeps through a change.
+static void announce(struct pool *p, uint64_t ticket) {
+    atomic_store(&p->ticket, ticket);
     if (atomic_load(&p->sleepers)) {
         pthread_mutex_lock(&p->mutex);
         pthread_cond_broadcast(&p->cond);
@@ -68,48 +71,82 @@ static void announce(struct pool *p, atomic_uint *word) {
     }
 }
 
-void pool_barrier(struct pool *p) {
-    if (p->n == 1) {
-        atomic_store_explicit(&p->next[0], 0, memory_order_relaxed);
-        atomic_store_explicit(&p->next[1], 0, memory_order_relaxed);
-        return;
-    }
-    unsigned generation = atomic_load_explicit(&p->generation, memory_order_relaxed);
-    if (atomic_fetch_add_explicit(&p->arrived, 1, memory_order_acq_rel) + 1 == p->n) {
-        atomic_store_explicit(&p->arrived, 0, memory_order_relaxed);
-        // The stretch that ends here used one counter; the stretch after the next will use it again.
-        atomic_store_explicit(&p->next[generation & 1], 0, memory_order_relaxed);
-        announce(p, &p->generation);
-    } else {
-        wait_change(p, &p->generation, generation);
-    }
+// Begins the next stage. Stages of one piece are done on the spot: passing them on would take longer than most of them.
+static void advance(struct pool *p, unsigned thread) {
+    uint64_t stage = (atomic_load_explicit(&p->ticket, memory_order_relaxed) & ~OVER) / STAGE + 1;
+    size_t n;
+    while ((n = p->job.next(p->job.user)) == 1)
+        p->job.piece(p->job.user, 0, thread);
+    p->n_pieces = (uint32_t)n;
+    atomic_store_explicit(&p->done, 0, memory_order_relaxed);
+    announce(p, (n ? 0 : OVER) | (stage * STAGE & ~OVER) | n);
 }
 
-size_t pool_take(struct pool *p) {
-    unsigned phase = atomic_load_explicit(&p->generation, memory_order_relaxed) & 1;
-    return atomic_fetch_add_explicit(&p->next[phase], 1, memory_order_relaxed);
+// Pieces that a thread takes at once: many while many are left, single ones in the end, so that the threads end
+// together.
+static uint32_t portion(const struct pool *p, uint32_t left) {
+    return p->n == 1 ? left : left / (4 * p->n) + 1;
+}
+
+// Takes and does pieces, and begins the stages after those that end here, until none is left to take. Returns the
+// ticket that said so. The stage cannot end while this thread holds a piece.
+static uint64_t work(struct pool *p, unsigned thread) {
+    uint64_t ticket = atomic_load_explicit(&p->ticket, memory_order_acquire);
+    while ((uint32_t)ticket) {
+        uint32_t left = (uint32_t)ticket, n = portion(p, left);
+        if (!atomic_compare_exchange_weak_explicit(&p->ticket, &ticket, ticket - n, memory_order_acquire,
+                                                   memory_order_acquire))
+            continue;
+        uint32_t all = p->n_pieces, first = all - left;
+        for (uint32_t i = 0; i < n; i++)
+            p->job.piece(p->job.user, first + i, thread);
+        if (atomic_fetch_add_explicit(&p->done, n, memory_order_acq_rel) + n == all)
+            advance(p, thread);
+        ticket = atomic_load_explicit(&p->ticket, memory_order_acquire);
+    }
+    return ticket;
 }
 
 static void *worker(void *argument) {
     struct worker_start start = *(struct worker_start *)argument;
-    struct pool *p = start.pool;
     free(argument);
-    for (unsigned round = 0;; round++) {
-        wait_change(p, &p->round, round);
-        if (p->quit)
+    for (;;) {
+        uint64_t ticket = work(start.pool, start.thread);
+        if (atomic_load(&start.pool->quit)) // looked at after the ticket: it is set before the last change
             return NULL;
-        p->work(p->user, start.thread);
-        pool_barrier(p);
+        wait_change(start.pool, ticket);
     }
 }
 
-void pool_run(struct pool *p, void (*work)(void *user, unsigned thread), void *user) {
-    p->work = work;
-    p->user = user;
-    if (p->n > 1)
-        announce(p, &p->round);
-    work(user, 0);
-    pool_barrier(p);
+void pool_run(struct pool *p, const struct pool_job *job) {
+    uint64_t ticket;
+    p->job = *job;
+    advance(p, 0);
+    while (!((ticket = work(p, 0)) & OVER))
+        wait_change(p, ticket);
+}
+
+struct each {
+    size_t n;
+    void (*piece)(void *user, size_t piece, unsigned thread);
+    void *user;
+};
+
+static size_t each_next(void *user) {
+    struct each *each = user;
+    size_t n = each->n;
+    each->n = 0;
+    return n;
+}
+
+static void each_piece(void *user, size_t piece, unsigned thread) {
+    const struct each *each = user;
+    each->piece(each->user, piece, thread);
+}
+
+void pool_each(struct pool *p, size_t n, void (*piece)(void *user, size_t piece, unsigned thread), void *user) {
+    struct each each = {n, piece, user};
+    pool_run(p, &(struct pool_job){each_next, each_piece, &each});
 }
 
 static bool start_worker(struct pool *p, unsigned thread) {
@@ -140,7 +177,7 @@ bool pool_open(struct pool **out, unsigned n, struct err *e) {
     *out = NULL;
     if (posix_memalign((void **)&p, 64, sizeof *p) != 0)
         return err_memory(e, sizeof *p, "the thread pool");
-    *p = (struct pool){.n = n};
+    *p = (struct pool){.n = n, .ticket = OVER};
     pthread_mutex_init(&p->mutex, NULL);
     pthread_cond_init(&p->cond, NULL);
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -157,9 +194,8 @@ bool pool_open(struct pool **out, unsigned n, struct err *e) {
 void pool_close(struct pool *p) {
     if (!p)
         return;
-    p->quit = true;
-    if (p->n_started > 1)
-        announce(p, &p->round);
+    atomic_store(&p->quit, true);
+    announce(p, atomic_load(&p->ticket) ^ STAGE);
     for (unsigned i = 1; i < p->n_started; i++)
         pthread_join(p->threads[i], NULL);
     pthread_cond_destroy(&p->cond);

@@ -1,23 +1,31 @@
 // SPDX-License-Identifier: MIT
-// A pool of threads that is entered once per forward pass: pool_run wakes the workers, every thread (the caller is
-// thread 0) runs the same function, and inside it they share work by counters and meet at barriers. Waiting spins for a
-// few microseconds, because barriers come that often, and then sleeps, because the other thread may have lost its core.
+// A pool of threads that is entered once per forward pass. A job is a row of stages, a stage is a number of pieces: the
+// threads (the caller is thread 0) take pieces, a few at a time, and a stage is over when all of its pieces are done,
+// whoever did them. So nobody waits for a thread that holds no piece, such as one whose core is busy with another
+// process: it finds the stage over when it comes back. Waiting spins for a few microseconds, because stages end that
+// often, and then sleeps, because the other thread may have lost its core.
 #pragma once
 
 #include "base/err.h"
 
 struct pool;
 
+struct pool_job {
+    // The number of pieces (below 2^32) of the next stage, or 0 when there is none. One thread at a time calls it, any
+    // of them, when the stage before is done; what it and the pieces before wrote is visible to all pieces after.
+    size_t (*next)(void *user);
+    // Does piece number `piece` of the stage at hand on thread number `thread` < pool_size.
+    void (*piece)(void *user, size_t piece, unsigned thread);
+    void *user;
+};
+
 // n >= 1 threads including the caller.
 bool pool_open(struct pool **out, unsigned n, struct err *e);
 void pool_close(struct pool *p); // NULL is fine
 unsigned pool_size(const struct pool *p);
 
-// Runs work(user, thread) on every thread and returns when all have returned.
-void pool_run(struct pool *p, void (*work)(void *user, unsigned thread), void *user);
+// Returns when all stages are done. One job at a time.
+void pool_run(struct pool *p, const struct pool_job *job);
 
-// Inside work only: returns when every thread has come here. What was written before is visible to all after.
-void pool_barrier(struct pool *p);
-
-// Inside work only: the next piece number of the stretch between two barriers: 0, 1, 2, ..., each given to one thread.
-size_t pool_take(struct pool *p);
+// The same for one stage of n < 2^32 pieces.
+void pool_each(struct pool *p, size_t n, void (*piece)(void *user, size_t piece, unsigned thread), void *user);

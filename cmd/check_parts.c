@@ -79,28 +79,22 @@ bool check_shapes(struct check *c, struct err *e) {
 
 // A slice of a tensor, while all threads look at it.
 struct search {
-    struct pool *pool;
     const struct gguf_tensor *t;
     uint64_t first, end, piece; // blocks
     _Atomic uint64_t bad;       // blocks that are
     _Atomic uint64_t lowest;    // of them
 };
 
-static void search_thread(void *user, unsigned thread) {
+static void search_piece(void *user, size_t piece, unsigned thread) {
     struct search *s = user;
+    uint64_t from = s->first + piece * s->piece, end = s->end - from < s->piece ? s->end : from + s->piece;
     (void)thread;
-    for (;;) {
-        uint64_t from = s->first + pool_take(s->pool) * s->piece;
-        if (from >= s->end)
-            return;
-        uint64_t end = s->end - from < s->piece ? s->end : from + s->piece;
-        while ((from = quant_find_nonfinite(s->t->format, s->t->data, from, end)) < end) {
-            uint64_t lowest = atomic_load(&s->lowest);
-            while (from < lowest && !atomic_compare_exchange_weak(&s->lowest, &lowest, from))
-                continue;
-            atomic_fetch_add(&s->bad, 1);
-            from++;
-        }
+    while ((from = quant_find_nonfinite(s->t->format, s->t->data, from, end)) < end) {
+        uint64_t lowest = atomic_load(&s->lowest);
+        while (from < lowest && !atomic_compare_exchange_weak(&s->lowest, &lowest, from))
+            continue;
+        atomic_fetch_add(&s->bad, 1);
+        from++;
     }
 }
 
@@ -122,13 +116,13 @@ static void report_block(struct check *c, const struct search *s) {
 
 static bool search_tensor(struct check *c, const struct gguf_tensor *t, uint64_t *done, struct err *e) {
     uint64_t size = t->format->block_size, blocks = t->size / size, slice = SLICE_SIZE / size;
-    struct search s = {.pool = c->pool, .t = t, .piece = PIECE_SIZE / size, .lowest = UINT64_MAX};
+    struct search s = {.t = t, .piece = PIECE_SIZE / size, .lowest = UINT64_MAX};
     for (; s.first < blocks; s.first = s.end) {
         s.end = blocks - s.first < slice ? blocks : s.first + slice;
         const char *data = (const char *)t->data + s.first * size;
         size_t bytes = (size_t)((s.end - s.first) * size);
         file_prefetch(data, bytes);
-        pool_run(c->pool, search_thread, &s);
+        pool_each(c->pool, (size_t)((s.end - s.first - 1) / s.piece + 1), search_piece, &s);
         file_release(data, bytes);
         *done += bytes;
         progress_tell(&c->progress, "reading weights", *done, c->file->size);

@@ -79,23 +79,20 @@ static const float *unit_importance(const struct slice *s, uint64_t row) {
     return s->importance + row / t->dims[1] * t->dims[0];
 }
 
-static void convert_thread(void *user, unsigned thread) {
+static void convert_unit(void *user, size_t i, unsigned thread) {
     struct slice *s = user;
     const struct convert_job *job = s->job;
     float *x = s->c->scratch + thread * s->unit_len;
     struct bad *bad = &s->bad[thread];
-    for (;;) {
-        size_t i = pool_take(s->c->pool);
-        if (i >= s->count || bad->unit != UINT64_MAX)
-            return;
-        uint64_t unit = s->first + i;
-        size_t n = unit_elements(s, unit), index = 0;
-        const char *from = (const char *)job->tensor->data + bytes_of(job->tensor->format, unit * s->unit_len);
-        quant_decode(job->tensor->format, from, x, n);
-        if (!quant_encode_for(s->c->features, job->to, x, unit_importance(s, unit), n,
-                              s->c->slice + i * bytes_of(job->to, s->unit_len), &index))
-            *bad = (struct bad){unit, index, x[index]};
-    }
+    if (bad->unit != UINT64_MAX)
+        return;
+    uint64_t unit = s->first + i;
+    size_t n = unit_elements(s, unit), index = 0;
+    const char *from = (const char *)job->tensor->data + bytes_of(job->tensor->format, unit * s->unit_len);
+    quant_decode(job->tensor->format, from, x, n);
+    if (!quant_encode_for(s->c->features, job->to, x, unit_importance(s, unit), n,
+                          s->c->slice + i * bytes_of(job->to, s->unit_len), &index))
+        *bad = (struct bad){unit, index, x[index]};
 }
 
 static bool report_bad(const struct slice *s, struct err *e) {
@@ -164,7 +161,7 @@ static bool convert_slices(struct slice *s, convert_sink *sink, void *user, stru
         s->count = units - s->first < most ? units - s->first : most;
         for (unsigned i = 0; i < threads; i++)
             s->bad[i].unit = UINT64_MAX;
-        pool_run(s->c->pool, convert_thread, s);
+        pool_each(s->c->pool, (size_t)s->count, convert_unit, s);
         ERR_FORWARD(report_bad(s, e));
         uint64_t from = s->first * s->unit_len, end = (s->first + s->count - 1) * s->unit_len;
         end += unit_elements(s, s->first + s->count - 1);

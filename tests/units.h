@@ -3,6 +3,7 @@
 UNIT(base)
 UNIT(num)
 UNIT(cpu)
+UNIT(pool)
 UNIT(json)
 UNIT(gguf)
 UNIT(writer)

@@ -18,23 +18,33 @@ struct share {
     const void *items;
     size_t n;
     tok_part_fn *encode;
-    struct pool *pool;
+    struct tok_work of_thread[MAX_THREADS];
+    bool opened[MAX_THREADS];
     struct ids out[PARTS];
     bool failed[PARTS];
 };
 
-static void work(void *user, unsigned thread) {
-    struct share *s = user;
-    struct tok_work mine = {
-        .t = s->w->t, .merge.user = s->w->t, .seams = s->w->seams, .bytes_rank = s->w->bytes_rank, .shared = true};
-    bool ok = tok_words_open(&mine);
-    (void)thread;
-    for (size_t i; (i = pool_take(s->pool)) < PARTS;) {
-        mine.out = &s->out[i];
-        ok = ok && s->encode(&mine, s->items, s->n * i / PARTS, s->n * (i + 1) / PARTS) && !mine.out->failed;
-        s->failed[i] = !ok;
+// The working memory of a thread, which it takes when it first has something to do.
+static struct tok_work *work_of(struct share *s, unsigned thread) {
+    struct tok_work *mine = &s->of_thread[thread];
+    if (!s->opened[thread]) {
+        *mine = (struct tok_work){
+            .t = s->w->t, .merge.user = s->w->t, .seams = s->w->seams, .bytes_rank = s->w->bytes_rank, .shared = true};
+        s->opened[thread] = tok_words_open(mine);
+        if (!s->opened[thread])
+            tok_work_free(mine);
     }
-    tok_work_free(&mine);
+    return s->opened[thread] ? mine : NULL;
+}
+
+static void do_part(void *user, size_t i, unsigned thread) {
+    struct share *s = user;
+    struct tok_work *mine = work_of(s, thread);
+    s->failed[i] = !mine;
+    if (!mine)
+        return;
+    mine->out = &s->out[i];
+    s->failed[i] = !s->encode(mine, s->items, s->n * i / PARTS, s->n * (i + 1) / PARTS) || mine->out->failed;
 }
 
 unsigned tok_share_threads(const struct tok_work *w, size_t len) {
@@ -44,15 +54,19 @@ unsigned tok_share_threads(const struct tok_work *w, size_t len) {
 
 bool tok_share(struct tok_work *w, unsigned n_threads, const void *items, size_t n, tok_part_fn *encode) {
     struct share *s = calloc(1, sizeof *s);
-    bool ok = s && pool_open(&s->pool, n_threads, w->e);
+    struct pool *pool = NULL;
+    bool ok = s && pool_open(&pool, n_threads, w->e);
     if (ok) {
         s->w = w;
         s->items = items;
         s->n = n;
         s->encode = encode;
-        pool_run(s->pool, work, s);
-        pool_close(s->pool);
+        pool_each(pool, PARTS, do_part, s);
+        pool_close(pool);
     }
+    for (size_t i = 0; s && i < MAX_THREADS; i++)
+        if (s->opened[i])
+            tok_work_free(&s->of_thread[i]);
     for (size_t i = 0; s && i < PARTS; i++) {
         ok = ok && !s->failed[i];
         if (ok)

@@ -302,18 +302,22 @@ static struct plan make_plan(const struct cpu_backend *cpu, const struct tape_op
     return plan;
 }
 
-void cpu_attend(struct cpu_backend *cpu, const struct tape_op *op, unsigned thread) {
-    const struct tape_attend *a = &op->attend;
-    const struct plan plan = make_plan(cpu, op);
-    const size_t pieces = (size_t)plan.pieces * a->kv->n_heads;
-    const size_t stretches = plan.chapters ? (plan.chapters + plan.stretch - 1) / plan.stretch : 1;
-    for (;;) {
-        size_t i = pool_take(cpu->pool), unit = i / stretches;
-        if (unit >= pieces)
-            return;
-        if (plan.chapters)
-            run_stretch(cpu, a, &plan, unit, (uint32_t)(i % stretches) * plan.stretch, thread);
-        else
-            run_piece(cpu, a, &plan, unit, thread);
-    }
+static size_t stretches_of(const struct plan *plan) {
+    return plan->chapters ? (plan->chapters + plan->stretch - 1) / plan->stretch : 1;
 }
+
+static size_t count_pieces(const struct cpu_backend *cpu, const struct tape_op *op) {
+    const struct plan plan = make_plan(cpu, op);
+    return (size_t)plan.pieces * op->attend.kv->n_heads * stretches_of(&plan);
+}
+
+static void run_attend(struct cpu_backend *cpu, const struct tape_op *op, size_t i, unsigned thread) {
+    const struct plan plan = make_plan(cpu, op);
+    const size_t stretches = stretches_of(&plan);
+    if (plan.chapters)
+        run_stretch(cpu, &op->attend, &plan, i / stretches, (uint32_t)(i % stretches) * plan.stretch, thread);
+    else
+        run_piece(cpu, &op->attend, &plan, i, thread);
+}
+
+const struct cpu_pieces cpu_attend = {count_pieces, run_attend};

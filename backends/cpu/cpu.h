@@ -34,22 +34,35 @@ struct cpu_backend {
 #define CPU_PARTS_PIECES 16
 #define CPU_PARTS_SIZE ((size_t)16 << 20)
 
-// A run of a tape, shared by the threads.
+// A run of a tape, shared by the threads: its stages are stretches of row operations and operations in pieces. What is
+// at hand changes only between stages.
 struct cpu_run {
     struct cpu_backend *cpu;
     const struct tape *tape;
     const volatile sig_atomic_t *cancel;
-    _Atomic size_t stop_at; // operations from this one on are not run: set by thread 0 before a barrier
+    atomic_bool stop;         // set by thread 0: the stage at hand is the last
+    bool stopped;             // before the end
+    size_t begin, end;        // the stretch: operations of the tape
+    const struct tape_op *op; // the operation in pieces that follows it, or NULL
+    bool in_op;               // the stage is that operation
 };
 
-// An operation for one row, or a thread's share of one that is taken in pieces.
+// An operation for one row.
 typedef void cpu_row_op(struct cpu_backend *cpu, const struct tape_op *op, uint32_t row);
-typedef void cpu_pieces_op(struct cpu_backend *cpu, const struct tape_op *op, unsigned thread);
+
+// An operation in pieces: begin is called once, before any piece, and tells their number.
+struct cpu_pieces {
+    size_t (*begin)(const struct cpu_backend *cpu, const struct tape_op *op);
+    void (*run)(struct cpu_backend *cpu, const struct tape_op *op, size_t piece, unsigned thread);
+};
 
 // By code; NULL for operations in pieces.
 extern cpu_row_op *const cpu_row_ops[N_TAPE_CODES];
 cpu_row_op cpu_store, cpu_route, cpu_spread, cpu_combine;
-cpu_pieces_op cpu_matmul, cpu_attend, cpu_group, cpu_ngram, cpu_conv, cpu_recur;
+extern const struct cpu_pieces cpu_matmul, cpu_attend, cpu_group, cpu_ngram, cpu_conv, cpu_recur;
+
+// Plain reads: eight sums at a time, so that the loads and not one chain of additions set the pace.
+uint64_t cpu_sum_bytes(const char *ptr, size_t size);
 
 // Asks the system for the rows of the chosen experts, which the operation is about to read.
 void cpu_ask_ahead(const struct tape_matmul *m);

@@ -47,32 +47,10 @@ void cpu_store(struct cpu_backend *cpu, const struct tape_op *op, uint32_t row) 
 }
 
 // Operations that are shared out in pieces; all others work row by row.
-static cpu_pieces_op *const pieces_ops[N_TAPE_CODES] = {
-    [TAPE_MATMUL] = cpu_matmul, [TAPE_ATTEND] = cpu_attend, [TAPE_GROUP] = cpu_group,
-    [TAPE_CONV] = cpu_conv,     [TAPE_RECUR] = cpu_recur,   [TAPE_NGRAM] = cpu_ngram,
+static const struct cpu_pieces *const pieces_ops[N_TAPE_CODES] = {
+    [TAPE_MATMUL] = &cpu_matmul, [TAPE_ATTEND] = &cpu_attend, [TAPE_GROUP] = &cpu_group,
+    [TAPE_CONV] = &cpu_conv,     [TAPE_RECUR] = &cpu_recur,   [TAPE_NGRAM] = &cpu_ngram,
 };
-
-// Thread 0 alone reads the caller's flag and passes it on through the barrier, so that all threads stop at one place.
-static void meet(struct cpu_run *run, unsigned thread, size_t next) {
-    if (thread == 0 && run->cancel && *run->cancel)
-        atomic_store_explicit(&run->stop_at, next, memory_order_relaxed);
-    pool_barrier(run->cpu->pool);
-}
-
-// The operations [begin, end), row by row, and the quantization of the input of `product` unless that is NULL.
-static void run_rows(struct cpu_run *run, size_t begin, size_t end, const struct tape_op *product) {
-    const struct tape *t = run->tape;
-    uint32_t rows = begin < end ? t->ops[begin].rows : product ? product->rows : 0;
-    for (;;) {
-        uint32_t row = (uint32_t)pool_take(run->cpu->pool);
-        if (row >= rows)
-            return;
-        for (size_t i = begin; i < end; i++)
-            cpu_row_ops[t->ops[i].code](run->cpu, &t->ops[i], row);
-        if (product)
-            cpu_matmul_encode(run->cpu, &product->matmul, row);
-    }
-}
 
 // Where the stretch of row operations that begins at i ends: at an operation in pieces, or where the rows are others.
 static size_t stretch_end(const struct tape *t, size_t i) {
@@ -89,32 +67,67 @@ static const struct tape_op *closing(const struct tape *t, size_t i, size_t end)
     return op && op->code == TAPE_MATMUL && i < end && op->rows != t->ops[i].rows ? NULL : op;
 }
 
-static void run_thread(void *user, unsigned thread) {
-    struct cpu_run *run = user;
+// The stretch of row operations that comes next, and the operation after it. Returns its rows.
+static size_t next_stretch(struct cpu_run *run) {
     const struct tape *t = run->tape;
-    size_t i = 0;
-    while (i < t->n && i < atomic_load_explicit(&run->stop_at, memory_order_relaxed)) {
-        size_t end = stretch_end(t, i);
-        const struct tape_op *op = closing(t, i, end);
-        bool product = op && op->code == TAPE_MATMUL;
-        size_t next = op ? end + 1 : end;
-        run_rows(run, i, end, product ? op : NULL);
-        meet(run, thread, next);
-        if (op) {
-            if (thread == 0 && t->observe && product)
-                t->observe(t->observer, op);
-            pieces_ops[op->code](run->cpu, op, thread);
-            meet(run, thread, next);
+    run->begin = run->end == t->n ? t->n : run->end + (run->op != NULL);
+    run->end = stretch_end(t, run->begin);
+    run->op = closing(t, run->begin, run->end);
+    run->in_op = false;
+    bool rows = run->begin < run->end;
+    return rows ? t->ops[run->begin].rows : run->op && run->op->code == TAPE_MATMUL ? run->op->rows : 0;
+}
+
+static bool observed(const struct cpu_run *run) {
+    return run->tape->observe && run->op->code == TAPE_MATMUL;
+}
+
+static size_t next_stage(void *user) {
+    struct cpu_run *run = user;
+    size_t n = 0;
+    while (!n) {
+        if (run->end == run->tape->n && (run->in_op || !run->op))
+            return 0;
+        run->stopped = atomic_load_explicit(&run->stop, memory_order_relaxed);
+        if (run->stopped)
+            return 0;
+        if (run->in_op || !run->op) {
+            n = next_stretch(run);
+        } else {
+            run->in_op = true;
+            n = pieces_ops[run->op->code]->begin(run->cpu, run->op) + observed(run);
         }
-        i = next;
     }
+    return n;
+}
+
+// A row of the stretch: all its operations, and the quantization of the input of a product that follows.
+static void run_row(struct cpu_run *run, uint32_t row) {
+    const struct tape *t = run->tape;
+    for (size_t i = run->begin; i < run->end; i++)
+        cpu_row_ops[t->ops[i].code](run->cpu, &t->ops[i], row);
+    if (run->op && run->op->code == TAPE_MATMUL)
+        cpu_matmul_encode(run->cpu, &run->op->matmul, row);
+}
+
+// Thread 0, the caller's, alone reads the caller's flag.
+static void run_piece(void *user, size_t piece, unsigned thread) {
+    struct cpu_run *run = user;
+    if (thread == 0 && run->cancel && *run->cancel)
+        atomic_store_explicit(&run->stop, true, memory_order_relaxed);
+    if (!run->in_op)
+        run_row(run, (uint32_t)piece);
+    else if (observed(run) && piece == 0)
+        run->tape->observe(run->tape->observer, run->op);
+    else
+        pieces_ops[run->op->code]->run(run->cpu, run->op, piece - observed(run), thread);
 }
 
 static bool cpu_run(struct backend *b, const struct tape *t, const volatile sig_atomic_t *cancel, struct err *e) {
-    struct cpu_run run = {.cpu = (struct cpu_backend *)b, .tape = t, .cancel = cancel, .stop_at = SIZE_MAX};
+    struct cpu_run run = {.cpu = (struct cpu_backend *)b, .tape = t, .cancel = cancel};
     ERR_IF(t->overflow, e, ERR_SYSTEM, "tape: more operations than its %zu places", t->cap);
-    pool_run(run.cpu->pool, run_thread, &run);
-    ERR_IF(run.stop_at < t->n, e, ERR_INTERRUPT, "interrupted");
+    pool_run(run.cpu->pool, &(struct pool_job){next_stage, run_piece, &run});
+    ERR_IF(run.stopped, e, ERR_INTERRUPT, "interrupted");
     return true;
 }
 
@@ -197,7 +210,6 @@ static unsigned cpu_n_threads(const struct backend *b) {
 }
 
 struct read_job {
-    struct pool *pool;
     const char *ptr;
     size_t size;
     _Atomic uint64_t sum;
@@ -205,8 +217,7 @@ struct read_job {
 
 #define READ_PIECE (1u << 20)
 
-// Eight sums at a time, so that the loads and not one chain of additions set the pace.
-static uint64_t sum_bytes(const char *ptr, size_t size) {
+uint64_t cpu_sum_bytes(const char *ptr, size_t size) {
     uint64_t sum[8] = {0}, word[8];
     for (size_t i = 0; i + sizeof word <= size; i += sizeof word) {
         memcpy(word, ptr + i, sizeof word);
@@ -216,22 +227,16 @@ static uint64_t sum_bytes(const char *ptr, size_t size) {
     return sum[0] + sum[1] + sum[2] + sum[3] + sum[4] + sum[5] + sum[6] + sum[7];
 }
 
-static void read_thread(void *user, unsigned thread) {
+static void read_piece(void *user, size_t piece, unsigned thread) {
     struct read_job *job = user;
-    uint64_t sum = 0;
+    size_t at = piece * READ_PIECE;
     (void)thread;
-    for (;;) {
-        size_t at = pool_take(job->pool) * READ_PIECE;
-        if (at >= job->size)
-            break;
-        sum += sum_bytes(job->ptr + at, min_size(READ_PIECE, job->size - at));
-    }
-    atomic_fetch_add(&job->sum, sum);
+    atomic_fetch_add(&job->sum, cpu_sum_bytes(job->ptr + at, min_size(READ_PIECE, job->size - at)));
 }
 
 static uint64_t cpu_read_all(struct backend *b, const void *ptr, size_t size) {
-    struct read_job job = {.pool = ((struct cpu_backend *)b)->pool, .ptr = ptr, .size = size};
-    pool_run(job.pool, read_thread, &job);
+    struct read_job job = {.ptr = ptr, .size = size};
+    pool_each(((struct cpu_backend *)b)->pool, size / READ_PIECE + (size % READ_PIECE != 0), read_piece, &job);
     return job.sum;
 }
 

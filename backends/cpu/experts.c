@@ -107,13 +107,16 @@ void cpu_route(struct cpu_backend *cpu, const struct tape_op *op, uint32_t row) 
     weigh(o, weights);
 }
 
+static size_t one_piece(const struct cpu_backend *cpu, const struct tape_op *op) {
+    (void)cpu, (void)op;
+    return 1;
+}
+
 // A counting sort: slots in ascending order of expert, then of token.
-void cpu_group(struct cpu_backend *cpu, const struct tape_op *op, unsigned thread) {
+static void run_group(struct cpu_backend *cpu, const struct tape_op *op, size_t piece, unsigned thread) {
     const struct tape_groups *g = &op->group.groups;
     uint32_t n = op->rows * g->n_used, next[TAPE_MAX_EXPERTS];
-    (void)cpu;
-    if (thread)
-        return;
+    (void)cpu, (void)piece, (void)thread;
     memset(g->begin, 0, (g->n_experts + 1) * sizeof *g->begin);
     for (uint32_t i = 0; i < n; i++)
         g->begin[g->ids[i] + 1]++;
@@ -127,6 +130,8 @@ void cpu_group(struct cpu_backend *cpu, const struct tape_op *op, unsigned threa
         g->source[slot] = i;
     }
 }
+
+const struct cpu_pieces cpu_group = {one_piece, run_group};
 
 void cpu_ask_ahead(const struct tape_matmul *m) {
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Matrix products: pieces of PANEL_ROWS rows of weights times all columns of the batch, taken by the threads in turn.
+// Matrix products: pieces of PANEL_ROWS rows of weights times all columns of the batch, shared out among the threads.
 #include "backends/cpu/cpu.h"
 
 #include <string.h>
@@ -117,21 +117,24 @@ static void run_piece(struct cpu_backend *cpu, const struct tape_op *op, uint32_
     }
 }
 
-void cpu_matmul(struct cpu_backend *cpu, const struct tape_op *op, unsigned thread) {
-    const struct tape_matmul *m = &op->matmul;
-    if (cpu->asks_ahead && thread == 0 && m->groups.n_experts)
-        cpu_ask_ahead(m);
-    for (;;) {
-        size_t piece = pool_take(cpu->pool);
-        uint32_t i = 0;
-        for (; i < m->n; i++) {
-            size_t pieces = (size_t)m->w[i]->count * ((m->w[i]->rows + PANEL_ROWS - 1) / PANEL_ROWS);
-            if (piece < pieces)
-                break;
-            piece -= pieces;
-        }
-        if (i == m->n)
-            return;
-        run_piece(cpu, op, i, piece, cpu->scratch[thread].panel);
-    }
+static size_t pieces_of(const struct weight *w) {
+    return (size_t)w->count * ((w->rows + PANEL_ROWS - 1) / PANEL_ROWS);
 }
+
+static size_t begin_matmul(const struct cpu_backend *cpu, const struct tape_op *op) {
+    size_t n = 0;
+    if (cpu->asks_ahead && op->matmul.groups.n_experts)
+        cpu_ask_ahead(&op->matmul);
+    for (uint32_t i = 0; i < op->matmul.n; i++)
+        n += pieces_of(op->matmul.w[i]);
+    return n;
+}
+
+static void run_matmul(struct cpu_backend *cpu, const struct tape_op *op, size_t piece, unsigned thread) {
+    uint32_t i = 0;
+    while (piece >= pieces_of(op->matmul.w[i]))
+        piece -= pieces_of(op->matmul.w[i++]);
+    run_piece(cpu, op, i, piece, cpu->scratch[thread].panel);
+}
+
+const struct cpu_pieces cpu_matmul = {begin_matmul, run_matmul};

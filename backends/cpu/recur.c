@@ -35,14 +35,20 @@ static void ngram_update(const struct tape_ngram *o, uint32_t rows) {
         o->state[i] = i < rows ? o->ids[rows - 1 - i] + 1 : o->state[i - rows];
 }
 
-void cpu_ngram(struct cpu_backend *cpu, const struct tape_op *op, unsigned thread) {
-    (void)thread;
-    if (pool_take(cpu->pool) != 0)
-        return;
+// Its few rows depend on each other: one piece.
+static size_t count_ngram(const struct cpu_backend *cpu, const struct tape_op *op) {
+    (void)cpu, (void)op;
+    return 1;
+}
+
+static void run_ngram(struct cpu_backend *cpu, const struct tape_op *op, size_t piece, unsigned thread) {
+    (void)cpu, (void)piece, (void)thread;
     for (uint32_t t = 0; t < op->rows; t++)
         ngram_row(&op->ngram, t);
     ngram_update(&op->ngram, op->rows);
 }
+
+const struct cpu_pieces cpu_ngram = {count_ngram, run_ngram};
 
 // The last inputs, in ascending order, so that none is read after it was overwritten.
 static void conv_update(const struct tape_conv *o, uint32_t rows, size_t first, size_t n) {
@@ -50,18 +56,20 @@ static void conv_update(const struct tape_conv *o, uint32_t rows, size_t first, 
         memcpy(o->state + (size_t)i * o->channels + first, conv_row(o, i + rows) + first, n * sizeof(float));
 }
 
-void cpu_conv(struct cpu_backend *cpu, const struct tape_op *op, unsigned thread) {
-    const struct tape_conv *o = &op->conv;
-    (void)thread;
-    for (;;) {
-        size_t first = pool_take(cpu->pool) * CONV_PIECE;
-        if (first >= o->channels)
-            return;
-        size_t n = min_size(CONV_PIECE, o->channels - first);
-        cpu->kernels.conv(o, op->rows, (uint32_t)first, (uint32_t)n);
-        conv_update(o, op->rows, first, n);
-    }
+static size_t count_conv(const struct cpu_backend *cpu, const struct tape_op *op) {
+    (void)cpu;
+    return ((size_t)op->conv.channels + CONV_PIECE - 1) / CONV_PIECE;
 }
+
+static void run_conv(struct cpu_backend *cpu, const struct tape_op *op, size_t piece, unsigned thread) {
+    const struct tape_conv *o = &op->conv;
+    const size_t first = piece * CONV_PIECE, n = min_size(CONV_PIECE, o->channels - first);
+    (void)thread;
+    cpu->kernels.conv(o, op->rows, (uint32_t)first, (uint32_t)n);
+    conv_update(o, op->rows, first, n);
+}
+
+const struct cpu_pieces cpu_conv = {count_conv, run_conv};
 
 // Rows of a state that a thread takes at once: with keys of 128 elements they fill 16 KiB.
 #define RECUR_ROWS 32
@@ -74,17 +82,23 @@ static size_t rows_together(const struct tape_recur *o, size_t row, size_t n) {
     return o->groups == 1 ? n : o->modulo ? 1 : min_size(n, heads - row % heads);
 }
 
-void cpu_recur(struct cpu_backend *cpu, const struct tape_op *op, unsigned thread) {
+static size_t state_rows(const struct tape_recur *o) {
+    return (size_t)o->heads * o->dv;
+}
+
+static size_t count_recur(const struct cpu_backend *cpu, const struct tape_op *op) {
+    (void)cpu;
+    return (state_rows(&op->recur) + RECUR_ROWS - 1) / RECUR_ROWS;
+}
+
+static void run_recur(struct cpu_backend *cpu, const struct tape_op *op, size_t piece, unsigned thread) {
     const struct tape_recur *o = &op->recur;
-    size_t all = (size_t)o->heads * o->dv;
+    size_t at = piece * RECUR_ROWS, end = min_size(at + RECUR_ROWS, state_rows(o));
     (void)thread;
-    for (;;) {
-        size_t at = pool_take(cpu->pool) * RECUR_ROWS, end = min_size(at + RECUR_ROWS, all);
-        if (at >= all)
-            return;
-        for (size_t n; at < end; at += n) {
-            n = rows_together(o, at, end - at);
-            cpu->kernels.recur(o, op->rows, (uint32_t)at, (uint32_t)n);
-        }
+    for (size_t n; at < end; at += n) {
+        n = rows_together(o, at, end - at);
+        cpu->kernels.recur(o, op->rows, (uint32_t)at, (uint32_t)n);
     }
 }
+
+const struct cpu_pieces cpu_recur = {count_recur, run_recur};
