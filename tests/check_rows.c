@@ -71,6 +71,42 @@ static void check_f16(struct check_level *l) {
     }
 }
 
+static void check_add(struct check_level *l) {
+    if (l->bench || !check_begin(l, l->fast->add != l->slow->add, "add"))
+        return;
+    for (size_t n = 1; n < MOST; n++) {
+        size_t size = n * sizeof(float), at;
+        float *x = check_alloc(&l->memory, size), *a = check_alloc(&l->memory, size);
+        float *b = check_alloc(&l->memory, size), scale = n % 2 ? 1.0f : check_float(&l->rng);
+        for (size_t i = 0; i < n; i++) {
+            x[i] = any_float(&l->rng);
+            a[i] = b[i] = any_float(&l->rng);
+        }
+        l->fast->add(x, scale, n, a);
+        l->slow->add(x, scale, n, b);
+        CHECK_MSG(check_same(a, b, n, &at), "n %zu at %zu", n, at);
+        check_free_all(&l->memory);
+    }
+}
+
+static void check_rope(struct check_level *l, enum rope_kind kind, const char *name) {
+    if (l->bench || !check_begin(l, l->fast->rope != l->slow->rope, "rope.%s", name))
+        return;
+    for (size_t half = 1; half < MOST; half++) {
+        size_t size = half * sizeof(float), at;
+        float *cosine = check_alloc(&l->memory, size), *sine = check_alloc(&l->memory, size);
+        float *a = check_alloc(&l->memory, 2 * size), *b = check_alloc(&l->memory, 2 * size);
+        for (size_t i = 0; i < half; i++)
+            num_sincos((double)check_float(&l->rng) * 100, &sine[i], &cosine[i]);
+        for (size_t i = 0; i < 2 * half; i++)
+            a[i] = b[i] = half % 3 ? check_float(&l->rng) : any_float(&l->rng);
+        l->fast->rope(a, cosine, sine, half, kind);
+        l->slow->rope(b, cosine, sine, half, kind);
+        CHECK_MSG(check_same(a, b, 2 * half, &at), "half %zu at %zu", half, at);
+        check_free_all(&l->memory);
+    }
+}
+
 void check_rows(struct check_level *l) {
     check_norm(l);
     check_act(l, ACTIVATION_SILU, "silu");
@@ -80,5 +116,8 @@ void check_rows(struct check_level *l) {
     check_act(l, ACTIVATION_TANH, "tanh");
     check_act(l, ACTIVATION_EXP, "exp");
     check_act(l, ACTIVATION_NONE, "none");
+    check_add(l);
+    check_rope(l, ROPE_NORM, "norm");
+    check_rope(l, ROPE_NEOX, "neox");
     check_f16(l);
 }

@@ -166,6 +166,45 @@ ACT(tanh, tanh16)
 ACT(exp, exp16)
 ACT(none, itself16)
 
+static void add(const float *x, float scale, size_t n, float *y) {
+    v16 factor = v16_set1(scale);
+    for (size_t i = 0; i < n; i += 16)
+        store_some(y + i, v16_add(load_some(y + i, n - i), v16_mul(factor, load_some(x + i, n - i))), n - i);
+}
+
+// Neighbours: eight pairs in a vector.
+static void rope_norm(float *x, const float *cosine, const float *sine, size_t half) {
+    size_t i = 0;
+    for (; i + 8 <= half; i += 8) {
+        v16 v = v16_load(x + 2 * i), along = v16_mul(v, v16_load_twice(cosine + i));
+        v16 across = v16_mul(v16_swap_pairs(v), v16_load_twice(sine + i));
+        v16_store(x + 2 * i, v16_pick(0x5555, v16_sub(along, across), v16_add(across, along)));
+    }
+    for (; i < half; i++) {
+        float a = x[2 * i], b = x[2 * i + 1];
+        x[2 * i] = a * cosine[i] - b * sine[i];
+        x[2 * i + 1] = a * sine[i] + b * cosine[i];
+    }
+}
+
+// Halves: sixteen pairs in two vectors.
+static void rope_neox(float *x, const float *cosine, const float *sine, size_t half) {
+    for (size_t i = 0; i < half; i += 16) {
+        size_t n = half - i;
+        v16 a = load_some(x + i, n), b = load_some(x + half + i, n);
+        v16 c = load_some(cosine + i, n), s = load_some(sine + i, n);
+        store_some(x + i, v16_sub(v16_mul(a, c), v16_mul(b, s)), n);
+        store_some(x + half + i, v16_add(v16_mul(a, s), v16_mul(b, c)), n);
+    }
+}
+
+static void rope(float *x, const float *cosine, const float *sine, size_t half, enum rope_kind kind) {
+    if (kind == ROPE_NORM)
+        rope_norm(x, cosine, sine, half);
+    else
+        rope_neox(x, cosine, sine, half);
+}
+
 static void to_f16(const float *x, size_t n, uint16_t *y) {
     size_t i = 0;
     for (; i + 16 <= n; i += 16)
@@ -186,5 +225,7 @@ static void fill_ops(struct kernels *k) {
     k->act[ACTIVATION_TANH] = act_tanh;
     k->act[ACTIVATION_EXP] = act_exp;
     k->act[ACTIVATION_NONE] = act_none;
+    k->add = add;
+    k->rope = rope;
     k->to_f16 = to_f16;
 }

@@ -75,23 +75,11 @@ static void run_norm(struct cpu_backend *cpu, const struct tape_op *op, uint32_t
     }
 }
 
-static void rotate(float *a, float *b, float cosine, float sine) {
-    float x = *a, y = *b;
-    *a = x * cosine - y * sine;
-    *b = x * sine + y * cosine;
-}
-
 static void run_rope(struct cpu_backend *cpu, const struct tape_op *op, uint32_t row) {
     const struct tape_rope *o = &op->rope;
-    uint32_t half = o->rot / 2;
-    const float *cosine = o->table + (size_t)row * o->rot, *sine = cosine + half;
-    uint32_t step = o->kind == ROPE_NORM ? 2 : 1, apart = o->kind == ROPE_NORM ? 1 : half;
-    (void)cpu;
-    for (uint32_t h = 0; h < o->heads; h++) {
-        float *x = o->x + ((size_t)row * o->heads + h) * o->dim + o->first;
-        for (uint32_t i = 0; i < half; i++)
-            rotate(x + i * step, x + i * step + apart, cosine[i], sine[i]);
-    }
+    const float *cosine = o->table + (size_t)row * o->rot, *sine = cosine + o->rot / 2;
+    for (uint32_t h = 0; h < o->heads; h++)
+        cpu->kernels.rope(o->x + ((size_t)row * o->heads + h) * o->dim + o->first, cosine, sine, o->rot / 2, o->kind);
 }
 
 static float clamp(float x, float least, float most) {
@@ -134,15 +122,7 @@ static void run_act(struct cpu_backend *cpu, const struct tape_op *op, uint32_t 
 
 static void run_add(struct cpu_backend *cpu, const struct tape_op *op, uint32_t row) {
     const struct tape_add *o = &op->add;
-    const float *restrict x = o->same ? o->x : o->x + (size_t)row * o->len;
-    float *restrict y = o->y + (size_t)row * o->len;
-    (void)cpu;
-    if (o->scale == 1.0f)
-        for (uint32_t i = 0; i < o->len; i++)
-            y[i] += x[i];
-    else
-        for (uint32_t i = 0; i < o->len; i++)
-            y[i] += o->scale * x[i];
+    cpu->kernels.add(o->same ? o->x : o->x + (size_t)row * o->len, o->scale, o->len, o->y + (size_t)row * o->len);
 }
 
 static void run_scale(struct cpu_backend *cpu, const struct tape_op *op, uint32_t row) {

@@ -167,6 +167,20 @@ static void conv(const struct tape_conv *o, uint32_t tokens, uint32_t first, uin
         }
 }
 
+static void add(const float *x, float scale, size_t n, float *y) {
+    for (size_t i = 0; i < n; i++)
+        y[i] += scale * x[i];
+}
+
+static void rope(float *x, const float *cosine, const float *sine, size_t half, enum rope_kind kind) {
+    size_t step = kind == ROPE_NORM ? 2 : 1, apart = kind == ROPE_NORM ? 1 : half;
+    for (size_t i = 0; i < half; i++) {
+        float *a = x + i * step, *b = a + apart, before = *a;
+        *a = before * cosine[i] - *b * sine[i];
+        *b = before * sine[i] + *b * cosine[i];
+    }
+}
+
 static void to_f16(const float *x, size_t n, uint16_t *y) {
     for (size_t i = 0; i < n; i++)
         y[i] = num_f32_to_f16(x[i]);
@@ -286,6 +300,8 @@ void kernels_fill_scalar(struct kernels *k) {
     k->act[ACTIVATION_EXP] = act_exp;
     k->act[ACTIVATION_NONE] = act_none;
     k->act[ACTIVATION_SIGNED_ROOT] = act_signed_root;
+    k->add = add;
+    k->rope = rope;
     k->recur = recur;
     k->conv = conv;
     k->to_f16 = to_f16;

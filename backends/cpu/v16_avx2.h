@@ -91,6 +91,17 @@ INLINE v16 v16_pick(uint32_t bits, v16 a, v16 b) {
                 _mm256_blendv_ps(b.high, a.high, bits_to_lanes(bits >> 8)));
 }
 
+// Lanes 0 and 1 exchanged, 2 and 3, ...
+INLINE v16 v16_swap_pairs(v16 a) {
+    return BOTH(_mm256_permute_ps(a.low, 0xb1), _mm256_permute_ps(a.high, 0xb1));
+}
+
+// Eight floats, each in two lanes that follow each other.
+INLINE v16 v16_load_twice(const float *p) {
+    __m256 v = _mm256_loadu_ps(p), x = _mm256_unpacklo_ps(v, v), y = _mm256_unpackhi_ps(v, v);
+    return BOTH(_mm256_permute2f128_ps(x, y, 0x20), _mm256_permute2f128_ps(x, y, 0x31));
+}
+
 INLINE float v16_largest(v16 a) {
     __m256 m = _mm256_max_ps(a.low, a.high);
     __m128 n = _mm_max_ps(_mm256_castps256_ps128(m), _mm256_extractf128_ps(m, 1));

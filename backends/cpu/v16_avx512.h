@@ -78,6 +78,17 @@ INLINE v16 v16_pick(uint32_t bits, v16 a, v16 b) {
     return _mm512_mask_mov_ps(b, (__mmask16)bits, a);
 }
 
+// Lanes 0 and 1 exchanged, 2 and 3, ...
+INLINE v16 v16_swap_pairs(v16 a) {
+    return _mm512_permute_ps(a, 0xb1);
+}
+
+// Eight floats, each in two lanes that follow each other.
+INLINE v16 v16_load_twice(const float *p) {
+    const __m512i lanes_of = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
+    return _mm512_permutexvar_ps(lanes_of, _mm512_castps256_ps512(_mm256_loadu_ps(p)));
+}
+
 INLINE float v16_largest(v16 a) {
     return _mm512_reduce_max_ps(a);
 }

@@ -87,6 +87,17 @@ INLINE v16 v16_pick(uint32_t bits, v16 a, v16 b) {
     ALL(vbslq_f32(vtstq_u32(vdupq_n_u32(bits >> 4 * i), bit), a.r[i], b.r[i]));
 }
 
+// Lanes 0 and 1 exchanged, 2 and 3, ...
+INLINE v16 v16_swap_pairs(v16 a) {
+    ALL(vrev64q_f32(a.r[i]));
+}
+
+// Eight floats, each in two lanes that follow each other.
+INLINE v16 v16_load_twice(const float *p) {
+    float32x4_t low = vld1q_f32(p), high = vld1q_f32(p + 4);
+    return (v16){{vzip1q_f32(low, low), vzip2q_f32(low, low), vzip1q_f32(high, high), vzip2q_f32(high, high)}};
+}
+
 INLINE float v16_largest(v16 a) {
     return vmaxvq_f32(vmaxq_f32(vmaxq_f32(a.r[0], a.r[1]), vmaxq_f32(a.r[2], a.r[3])));
 }
