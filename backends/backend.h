@@ -54,5 +54,22 @@ struct backend {
 const struct backend_ops *const *backend_all(size_t *n);
 bool backend_open(struct backend **out, const struct backend_params *p, struct err *e);
 
+// How fast the CPU backend's matrix kernels are, beside what no program on this machine can pass.
+struct backend_cpu_limits {
+    const char *level;
+    const char *sequence_int, *sequence_float; // the level's own instructions; NULL where it has none
+    unsigned threads;
+    double read_gbps, int_gops, float_gops; // plain reads of memory; the sequences on registers only
+};
+struct backend_cpu_speed {
+    const struct quant_format *format;
+    double decode_gbps; // bytes of weights in memory that products with one column read, a nanosecond
+    double panel_gops;  // multiplications and additions of products with 256 columns, a nanosecond
+};
+// Called for each format as soon as it is measured; false ends it.
+typedef bool backend_cpu_speed_sink(void *user, const struct backend_cpu_limits *l, const struct backend_cpu_speed *s,
+                                    struct err *e);
+bool backend_cpu_speeds(const struct backend_params *p, backend_cpu_speed_sink *sink, void *user, struct err *e);
+
 // Names of the CPU's SIMD levels that this program has, for messages and `info --supported`; NULL-terminated.
 const char *const *backend_cpu_levels(void);

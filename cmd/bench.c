@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 // `pith bench`: speed of prefill and decode beside what plain reads of the same file reach, in the same run. Everything
 // runs once untimed before; the ids are random with a fixed seed, so every run does the same work.
-#include "cmd/cmd.h"
+#include "cmd/bench.h"
 
 #include <string.h>
+#include <unistd.h>
 
-#include "base/json.h"
 #include "cmd/arch_keys.h"
+#include "cmd/cmd.h"
 #include "cmd/load.h"
 #include "cmd/locate.h"
 #include "cmd/out.h"
@@ -15,17 +16,7 @@
 #define N_PROMPT 512
 #define N_DECODE 64
 #define READ_SECONDS 0.2 // plain reads are repeated for at least this long
-
-struct bench {
-    const struct settings *o;
-    struct buf path;
-    struct engine *en;
-    struct session *session;
-    struct ids ids; // random: the history before, and as many as the longer of the two measurements needs
-    size_t n_prompt, n_decode, depth, batch;
-    double load_ms, prefill_tps, decode_tps, read_gbps, machine_gbps;
-    uint64_t checksum; // of plain reads, so that they are really done
-};
+#define BAR 20           // characters of a whole one
 
 static bool is_named(const struct gguf_tensor *t, const char *name) {
     return t->name.len == strlen(name) && memcmp(t->name.ptr, name, t->name.len) == 0;
@@ -112,7 +103,7 @@ static void measure_reads(struct bench *b) {
     b->machine_gbps = bytes / (now - began) * 1e-9;
 }
 
-static void format_json(const struct bench *b, struct buf *out) {
+void bench_json(const struct bench *b, struct buf *out) {
     const struct backend *backend = b->en->backend;
     struct json_writer w = {.out = out};
     const char *level = backend->ops->level(backend);
@@ -147,6 +138,12 @@ static void format_json(const struct bench *b, struct buf *out) {
     buf_char(out, '\n');
 }
 
+void bench_bar(struct buf *out, double part) {
+    int n = part >= 1 ? BAR : part > 0 ? (int)(part * BAR + 0.5) : 0;
+    if (isatty(STDOUT_FILENO))
+        buf_printf(out, "  %.*s%.*s", n, "####################", BAR - n, "....................");
+}
+
 static void format_text(const struct bench *b, struct buf *out) {
     const struct backend *backend = b->en->backend;
     buf_printf(out, "%s: %u threads, %s\n", b->path.ptr, backend->ops->threads(backend), backend->ops->level(backend));
@@ -155,12 +152,13 @@ static void format_text(const struct bench *b, struct buf *out) {
     buf_printf(out, "load     %9.1f ms\n", b->load_ms);
     buf_printf(out, "prefill  %9.1f tokens/s (%zu tokens)\n", b->prefill_tps, b->n_prompt);
     buf_printf(out, "decode   %9.1f tokens/s (%zu tokens)\n", b->decode_tps, b->n_decode);
-    buf_printf(out, "reads    %9.1f GB/s of %.1f that plain reads reach\n", b->read_gbps, b->machine_gbps);
+    buf_printf(out, "reads    %9.1f GB/s of %.1f that plain reads reach", b->read_gbps, b->machine_gbps);
+    bench_bar(out, b->read_gbps / b->machine_gbps);
+    buf_char(out, '\n');
 }
 
 static bool open_model(struct bench *b, struct err *e) {
     const struct settings *o = b->o;
-    ERR_IF(o->words.n, e, ERR_USAGE, "bench: %s: expected no arguments but options", o->words.ptr[0]);
     b->n_prompt = o->n_prompt ? (size_t)o->n_prompt : N_PROMPT;
     b->n_decode = o->n_tokens > 0 ? (size_t)o->n_tokens : N_DECODE;
     b->depth = (size_t)o->depth;
@@ -174,19 +172,35 @@ static bool open_model(struct bench *b, struct err *e) {
     return make_ids(b, e);
 }
 
-bool cmd_bench(const struct settings *o, struct err *e) {
-    struct bench b = {.o = o};
+bool bench_run(struct bench *b, const struct settings *o, struct err *e) {
+    *b = (struct bench){.o = o};
+    ERR_FORWARD(open_model(b, e) && measure(b, e));
+    measure_reads(b);
+    return true;
+}
+
+void bench_close(struct bench *b) {
+    session_close(b->session);
+    engine_close(b->en);
+    ids_free(&b->ids);
+    buf_free(&b->path);
+}
+
+static bool run_once(const struct settings *o, struct err *e) {
+    struct bench b;
     struct buf out = {0};
-    bool ok = open_model(&b, e) && measure(&b, e);
+    bool ok = bench_run(&b, o, e);
     if (ok) {
-        measure_reads(&b);
-        (o->json ? format_json : format_text)(&b, &out);
+        (o->json ? bench_json : format_text)(&b, &out);
         ok = out_buf(&out, e);
     }
-    session_close(b.session);
-    engine_close(b.en);
-    ids_free(&b.ids);
-    buf_free(&b.path);
+    bench_close(&b);
     buf_free(&out);
     return ok;
+}
+
+bool cmd_bench(const struct settings *o, struct err *e) {
+    ERR_IF(o->words.n, e, ERR_USAGE, "bench: %s: expected no arguments but options", o->words.ptr[0]);
+    ERR_IF(o->sweep && o->kernels, e, ERR_USAGE, "bench: --sweep and --kernels: expected one of them");
+    return o->kernels ? bench_kernels(o, e) : o->sweep ? bench_sweep(o, e) : run_once(o, e);
 }

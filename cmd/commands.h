@@ -54,11 +54,13 @@ COMMAND(perplexity, "-m MODEL [-c N] [FILE]", "measure how well a model predicts
         "natural), ppl (its exponential) and context. The text of FILE or of standard input is cut into windows of "
         "--context ids, which begin with BOS if the file says so; every id but the first of a window is scored.",
         "pith perplexity -m SmolLM2 README.md")
-COMMAND(bench, "-m MODEL [-t N] [-p N] [-n N] [--depth N] [--json]", "measure speed on this machine",
-        "Prefill is -p random ids into an empty session, with the logits of the last; decode is -n single steps from "
-        "an empty context. read_gbps is the weights read per second of decoding, machine_gbps what plain reads of the "
-        "same file reach with the same threads. Everything runs once untimed before.",
-        "pith bench -m SmolLM2 -t 2 --json")
+COMMAND(
+    bench, "-m MODEL [-t N] [-p N] [-n N] [--depth N] [--sweep] [--kernels] [--json]", "measure speed on this machine",
+    "Prefill is -p random ids into an empty session, with the logits of the last; decode is -n single steps from "
+    "an empty context. read_gbps is the weights read per second of decoding, machine_gbps what plain reads of the "
+    "same file reach with the same threads. Everything runs once untimed before. On a terminal, bars show the shares.",
+    "pith bench -m SmolLM2 -t 2 --json\n"
+    "pith bench --kernels")
 COMMAND(
     quantize, "[--pure] [--imatrix FILE] IN OUT TYPE", "write a model file with its tensors in other formats",
     "TYPE is a format or one of the usual mixes, such as Q4_K_M, which give the tensors that matter more more bits. "

@@ -45,6 +45,7 @@ struct settings {
     bool continues; // --raw
     bool special, no_stdin, lossy, json, tensors, supported, decode, man, quiet, verbose;
     bool pure, dry_run, fresh;
+    bool sweep, kernels; // of bench
     bool lines;      // of chat: a turn a line
     bool tool_calls; // --tool-calls json
     enum opt_think think;

@@ -170,6 +170,12 @@ const struct opt opt_rows[] = {
      "A prompt that begins like the one before starts behind what they have in common, with the same answer. `pith run "
      "-n 0` prepares a file without answering. It belongs to one model and one --kv.",
      opt_text, AT(cache), 0, 0, "a file"},
+    {"sweep", 0, NULL, OPT_MACHINE, BIT(bench), false, "a table: every level with 1, 2, 4, ... threads",
+     "Up to --cpu and --threads, the best first; 128 ids of prefill and 16 steps of decode. With --json an object a line.",
+     opt_flag, AT(sweep), 0, 0, NULL},
+    {"kernels", 0, NULL, OPT_MACHINE, BIT(bench), false, "a table: the matrix products of every format; needs no model",
+     "GB/s of weights that products with one column read from memory, beside plain reads, and Gop/s with 256 columns, "
+     "beside what the level's multiplications reach on registers only.", opt_flag, AT(kernels), 0, 0, NULL},
     {"now", 0, "TIME", OPT_MACHINE, TALKS | BIT(template), false, "the clock that templates read",
      NULL, opt_now, AT(now), 0, 0, "YYYY-MM-DDTHH:MM:SS"},
 

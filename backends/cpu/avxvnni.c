@@ -53,9 +53,15 @@ INLINE void block_sums256(const struct shape256 s, const uint8_t *p, const struc
 }
 
 #include "backends/cpu/avx2_gemm.h"
+#include "backends/cpu/peak.h"
+
+#define STEP_INT(sum, a, b) _mm256_dpbusd_avx_epi32(sum, a, b)
+PEAK_LOOP(peak_int, __m256i, __m256i, _mm256_setzero_si256(), _mm256_set1_epi8, STEP_INT)
+
 #include "backends/cpu/avx2_end.h"
 
 void kernels_fill_avxvnni(struct kernels *k) {
     fill_gemm(k);
+    k->peak_int = (struct kernel_peak){"vpdpbusd ymm", 64 * PEAK_CHAINS, peak_int};
 }
 #endif

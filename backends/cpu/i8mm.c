@@ -48,15 +48,24 @@ INLINE void store_tile(const float_tile sum, float out[COLS][STRIP]) {
         vst1q_f32(out[2 * c + 1] + 2 * r, vuzp2q_f32(sum[r][c], sum[r + 1][c]));
     }
 }
+#include "backends/cpu/peak.h"
+
+#define STEP_INT(sum, a, b) vmmlaq_s32(sum, a, b)
+PEAK_LOOP(peak_int, int32x4_t, int8x16_t, vdupq_n_s32(0), vdupq_n_s8, STEP_INT)
+
+static void fill(struct kernels *k) {
+    fill_gemm(k);
+    k->peak_int = (struct kernel_peak){"smmla", 64 * PEAK_CHAINS, peak_int};
+}
 #else
-static void fill_gemm(struct kernels *k) {
+static void fill(struct kernels *k) {
     (void)k;
 }
 #endif
 #include "backends/cpu/arm_end.h"
 
 void kernels_fill_i8mm(struct kernels *k) {
-    fill_gemm(k);
+    fill(k);
 }
 
 #endif

@@ -58,6 +58,13 @@ struct attend_job {
 #define ATTEND_FEW 8
 #define ATTEND_MAX_DIM 1024 // of a head
 
+// A loop of the level's own instructions on registers only, for knowing how near a kernel comes to it.
+struct kernel_peak {
+    const char *sequence; // as an assembler calls the instructions; NULL: the level has no such loop
+    double ops;           // multiplications and additions of a round
+    void (*run)(uint64_t rounds);
+};
+
 struct kernels {
     const char *level;
     // Fills a record of the activation kind from x[n].
@@ -83,6 +90,7 @@ struct kernels {
     void (*attend)(const struct attend_job *j);
     // Merges what `part` holds into `all`, for `rows` rows of `dim` values.
     void (*merge)(const struct attend_found *all, const struct attend_found *part, uint32_t rows, uint32_t dim);
+    struct kernel_peak peak_int, peak_float; // of 8-bit integers and of float32
 };
 
 // The smallest number of columns for which gemm beats dot, where a level does not say.

@@ -6,6 +6,10 @@ json() { # json FILE EXPRESSION: the expression, of the parsed document d, must 
     python3 -c 'import json, sys; d = json.loads(open(sys.argv[1]).read()); sys.exit(not eval("(" + sys.argv[2] + ")"))' "$1" "$2"
 }
 
+json_lines() { # the same, of the list d of the documents that the lines are
+    python3 -c 'import json, sys; d = [json.loads(x) for x in open(sys.argv[1])]; sys.exit(not eval("(" + sys.argv[2] + ")"))' "$1" "$2"
+}
+
 case_ "info, as text and as JSON"
 run pith info "$CHAIN"
 status 0
@@ -130,6 +134,29 @@ for i, target in enumerate(ids[1:]):
     nll += math.log(sum(math.exp(x - m) for x in row)) + m - row[target]
 nll /= len(ids) - 1
 sys.exit(abs(nll - json.load(open(sys.argv[3]))["nll"]) > 1e-5)' "$T/ids" "$T/logits" "$T/.out"
+
+case_ "bench --sweep: a row for each level and number of threads, the best first"
+run pith bench -m "$CHAIN" --sweep -t 3 -p 8 -n 2 --json
+status 0
+err ''
+check "wrong rows" json_lines "$T/.out" '[x["threads"] for x in d] == [3, 2, 1] * (len(d) // 3) and
+    d[-1]["cpu"] == "scalar" and len({(x["cpu"], x["threads"]) for x in d}) == len(d)'
+run pith bench -m "$CHAIN" --sweep -t 1 --cpu scalar -p 8 -n 2
+status 0
+check "one row" test "$(wc -l <"$T/.out")" = 3
+run pith bench -m "$CHAIN" --sweep --cpu nosuch
+status 2
+run pith bench --sweep --kernels
+status 2
+
+case_ "bench --kernels: a row for each format beside the limits, without a model"
+run pith bench --kernels -t 1 --json
+status 0
+err ''
+check "wrong JSON" json "$T/.out" 'd["threads"] == 1 and d["machine_gbps"] > 0 and d["cpu"] and
+    len({f["format"] for f in d["formats"]}) >= 27 and
+    all(f["decode_gbps"] > 0 and f["panel_gops"] > 0 for f in d["formats"]) and
+    all(f["panel_gops"] <= 1.2 * max(d["int_gops"], d["float_gops"]) for f in d["formats"] if d["int_gops"])'
 
 case_ "bench: the promised keys, and no more work claimed than time passed"
 run pith bench -m "$CHAIN" -t 1 -p 32 -n 8 --json
