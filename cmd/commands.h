@@ -55,7 +55,7 @@ COMMAND(perplexity, "-m MODEL [-c N] [FILE]", "measure how well a model predicts
         "--context ids, which begin with BOS if the file says so; every id but the first of a window is scored.",
         "pith perplexity -m SmolLM2 README.md")
 COMMAND(
-    bench, "-m MODEL [-t N] [-p N] [-n N] [--depth N] [--sweep] [--kernels] [--json]", "measure speed on this machine",
+    bench, "-m MODEL [-p N] [-n N] [--depth N] [--sweep] [--kernels]", "measure speed on this machine",
     "Prefill is -p random ids into an empty session, with the logits of the last; decode is -n single steps from "
     "an empty context. read_gbps is the weights read per second of decoding, machine_gbps what plain reads of the "
     "same file reach with the same threads. Everything runs once untimed before. On a terminal, bars show the shares.",
