@@ -71,15 +71,21 @@ static void announce(struct pool *p, uint64_t ticket) {
     }
 }
 
+// The stage after the one at hand, as tickets hold it. Numbers only rise: a ticket that came back would be taken for the
+// one that a sleeper knows.
+static uint64_t next_stage(const struct pool *p) {
+    return ((atomic_load_explicit(&p->ticket, memory_order_relaxed) & ~OVER) / STAGE + 1) * STAGE & ~OVER;
+}
+
 // Begins the next stage. Stages of one piece are done on the spot: passing them on would take longer than most of them.
 static void advance(struct pool *p, unsigned thread) {
-    uint64_t stage = (atomic_load_explicit(&p->ticket, memory_order_relaxed) & ~OVER) / STAGE + 1;
+    const uint64_t stage = next_stage(p);
     size_t n;
     while ((n = p->job.next(p->job.user)) == 1)
         p->job.piece(p->job.user, 0, thread);
     p->n_pieces = (uint32_t)n;
     atomic_store_explicit(&p->done, 0, memory_order_relaxed);
-    announce(p, (n ? 0 : OVER) | (stage * STAGE & ~OVER) | n);
+    announce(p, (n ? 0 : OVER) | stage | n);
 }
 
 // Pieces that a thread takes at once: many while many are left, single ones in the end, so that the threads end
@@ -195,7 +201,7 @@ void pool_close(struct pool *p) {
     if (!p)
         return;
     atomic_store(&p->quit, true);
-    announce(p, atomic_load(&p->ticket) ^ STAGE);
+    announce(p, OVER | next_stage(p));
     for (unsigned i = 1; i < p->n_started; i++)
         pthread_join(p->threads[i], NULL);
     pthread_cond_destroy(&p->cond);

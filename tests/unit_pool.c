@@ -81,12 +81,12 @@ static void check_each(void) {
 static void check_close(void) {
     struct err e;
     test_case("pool opened and closed");
-    for (int i = 0; i < 300; i++) {
+    for (int i = 0; i < 1000; i++) {
         atomic_uint counts[8] = {0};
         struct pool *p;
         if (!CHECK_CALL(pool_open(&p, 4, &e), &e))
             return;
-        pool_each(p, (size_t)i % 8, count_piece, counts);
+        pool_each(p, (size_t)i % 4, count_piece, counts);
         pool_close(p);
     }
 }
