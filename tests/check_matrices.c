@@ -66,9 +66,19 @@ static struct dot_job make_job(struct check_level *l, const struct quant_format 
         fill_x(&l->rng, fill, row, n);
         quant_act_encode(f->act, row, n, x + c * layout->size);
     }
-    return (struct dot_job){
-        f,      w,    row_size, rows, x,        layout->size,
-        layout, cols, n,        NULL, rows + 3, check_alloc(&l->memory, kernels_panel_size(n) / 64 * 64)};
+    return (struct dot_job){.format = f,
+                            .w = w,
+                            .row_size = row_size,
+                            .rows = rows,
+                            .x = x,
+                            .x_stride = layout->size,
+                            .layout = layout,
+                            .cols = cols,
+                            .n = n,
+                            .y_stride = rows + 3,
+                            .panel = check_alloc(&l->memory, kernels_panel_size(n) / 64 * 64),
+                            .next = w,
+                            .next_size = row_size * rows};
 }
 
 #define POISON 12345.0f

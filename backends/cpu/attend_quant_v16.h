@@ -56,7 +56,7 @@ INLINE void score_quant(enum kv_type type, const struct attend_job *j, uint32_t 
         UNROLL for (int i = 0; i < TILE * KEY_VECTORS; i++) t.s[i / KEY_VECTORS][i % KEY_VECTORS] = v16_set1(0.0f);
         for (uint32_t b = 0; b < blocks; b++) {
             if (r == 0)
-                ask_ahead(j, key / step * blocks + b, TAPE_PAGE / step * blocks);
+                ask_page_ahead(j, key / step * blocks + b, TAPE_PAGE / step * blocks);
             add_block(type, q, b, kv_scales(type, j->k, b), key, &t);
         }
         for (uint32_t i = 0; i < TILE && r + i < j->rows; i++)

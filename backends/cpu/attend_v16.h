@@ -27,7 +27,7 @@ INLINE float page_element(const void *page, bool half, size_t i) {
 }
 
 // Asks for the next page's part `part` of `parts`.
-INLINE void ask_ahead(const struct attend_job *j, size_t part, size_t parts) {
+INLINE void ask_page_ahead(const struct attend_job *j, size_t part, size_t parts) {
     for (size_t i = j->size_k * part / parts / 64 * 64; i < j->size_k * (part + 1) / parts; i += 64)
         __builtin_prefetch(j->next_k + i, 0, 2);
     for (size_t i = j->size_v * part / parts / 64 * 64; i < j->size_v * (part + 1) / parts; i += 64)
@@ -83,7 +83,7 @@ INLINE void score_rows(page_reader *read, const struct attend_job *j, const stru
         for (uint32_t i = 0; i < (uint32_t)rows; i++)
             out[i] = base[i] + key;
         if (r == 0)
-            ask_ahead(j, key / TILE, TAPE_PAGE / TILE);
+            ask_page_ahead(j, key / TILE, TAPE_PAGE / TILE);
         score_tile(read, q, p, key, j->dim_k, out, rows);
     }
 }

@@ -200,13 +200,13 @@ INLINE __m128 add_block(const struct format256 f, const struct heads *h, const _
 
 // Four rows times `cols` columns; acc[c][b mod 8] holds the four rows' partial sums.
 INLINE void add_blocks(const struct format256 f, const char *const row[ROWS], const struct quant_vec *x, uint32_t cols,
-                       size_t n, size_t ahead, __m128 acc[MAX_COLS][8]) {
+                       size_t n, const char *ahead, __m128 acc[MAX_COLS][8]) {
     for (size_t b = 0; b < n / 256; b++) {
         const char *w[ROWS];
         struct heads h;
         struct row_codes codes;
         __m512i sum[MAX_COLS][ROWS];
-        prefetch(row[0] + ahead + b * ROWS * f.block_size, ROWS * f.block_size);
+        prefetch(ahead + b * ROWS * f.block_size, ROWS * f.block_size);
         UNROLL for (int r = 0; r < ROWS; r++) w[r] = row[r] + b * f.block_size;
         if (has_packed_heads(f))
             heads_of_q4_k(w, &h);
@@ -241,7 +241,7 @@ INLINE void rows_dot(const struct format256 f, const struct dot_job *j, uint32_t
         __m128 acc[MAX_COLS][8];
         for (uint32_t c = 0; c < cols; c++)
             UNROLL for (int i = 0; i < 8; i++) acc[c][i] = _mm_setzero_ps();
-        add_blocks(f, row, x, cols, j->n, ROWS * j->row_size, acc);
+        add_blocks(f, row, x, cols, j->n, ahead_of_row(j, r), acc);
         for (uint32_t c = 0; c < cols; c++)
             _mm_mask_storeu_ps(j->y + (first + c) * j->y_stride + r, (__mmask8)((1u << rows) - 1), tree(acc[c]));
     }

@@ -9,9 +9,6 @@
 #include "backends/cpu/avx512_begin.h"
 #include "backends/cpu/avx512_codes32.h"
 
-// Rows are read one after the other, this far behind the prefetch.
-#define AHEAD 4096
-
 #define MAX_COLS 8 // at once: their sums stay in registers
 
 // A column of activations as the steps want it, in the job's scratch: behind the last run all is 0.
@@ -127,14 +124,14 @@ INLINE void read_rest(const struct format32 f, const char *w, size_t runs, size_
 }
 
 // One row times `cols` columns.
-INLINE void row_dot(const struct format32 f, const char *w, size_t room, const struct column *x, uint32_t cols,
-                    size_t n, float *y, size_t y_stride) {
+INLINE void row_dot(const struct format32 f, const char *w, const char *ahead, size_t room, const struct column *x,
+                    uint32_t cols, size_t n, float *y, size_t y_stride) {
     size_t runs = n / (size_t)f.run_len, i = 0;
     __m256 acc[MAX_COLS];
     struct step s;
     UNROLL for (int c = 0; c < MAX_COLS; c++) acc[c] = _mm256_setzero_ps();
     for (; i < runs / 8; i++) {
-        prefetch(w + i * f.bytes8 + AHEAD, f.bytes8);
+        prefetch(ahead + i * f.bytes8, f.bytes8);
         read_step(f, w + i * f.bytes8, 0xff, &s);
         for (uint32_t c = 0; c < cols; c++)
             acc[c] = add_step(f, &s, &x[c], i, acc[c]);
@@ -154,8 +151,8 @@ INLINE void rows_dot(const struct format32 f, const struct dot_job *j, uint32_t 
     for (uint32_t c = 0; c < cols; c++)
         prepare(f, j, first + c, &x[c]);
     for (uint32_t r = 0; r < j->rows; r++)
-        row_dot(f, j->w + r * j->row_size, (j->rows - r) * j->row_size, x, cols, j->n, j->y + first * j->y_stride + r,
-                j->y_stride);
+        row_dot(f, j->w + r * j->row_size, ahead_of_row(j, r), (j->rows - r) * j->row_size, x, cols, j->n,
+                j->y + first * j->y_stride + r, j->y_stride);
 }
 
 INLINE void dot32(const struct format32 f, const struct dot_job *j) {

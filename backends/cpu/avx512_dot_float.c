@@ -38,13 +38,14 @@ INLINE void dot_float(float_reader *read, const struct dot_job *j) {
         for (uint32_t c = 0; c < j->cols; c += ROWS) {
             uint32_t cols = j->cols - c < ROWS ? j->cols - c : ROWS;
             const float *x[ROWS];
+            const char *next = ahead_of_row(j, r);
             float out[ROWS][ROWS];
             for (uint32_t i = 0; i < ROWS; i++)
                 x[i] = (const float *)(const void *)(j->x + (c + (i < cols ? i : cols - 1)) * j->x_stride);
             if (cols == 1)
-                float_tile(read, row, row[0] + ROWS * j->row_size, x, 1, j->n, out);
+                float_tile(read, row, next, x, 1, j->n, out);
             else
-                float_tile(read, row, row[0] + ROWS * j->row_size, x, ROWS, j->n, out);
+                float_tile(read, row, next, x, ROWS, j->n, out);
             for (uint32_t i = 0; i < cols; i++)
                 for (uint32_t k = 0; k < rows; k++)
                     j->y[(c + i) * j->y_stride + r + k] = out[k][i];

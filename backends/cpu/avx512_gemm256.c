@@ -260,13 +260,16 @@ INLINE void tile256(const struct kind k, bool has_zero, const struct panel256 *p
 INLINE void multiply256(const struct kind k, int zero, const struct dot_job *j) {
     const struct scratch s = cut(j);
     const struct panel256 *p = (const struct panel256 *)(const void *)s.panel;
+    struct ahead ahead = ahead_of(j, (j->cols + COLS - 1) / COLS * (j->n / 256));
     for (uint32_t first = 0; first < j->cols; first += GROUP) {
         struct strip strips[STRIPS];
         uint32_t cols = j->cols - first < GROUP ? j->cols - first : GROUP;
         prepare_group((struct wants){zero, k.part_len, k.min_len == 32}, j, &s, first, cols, strips);
         for (size_t b = 0; b < j->n / 256; b++)
-            for (uint32_t i = 0; i * COLS < cols; i++)
+            for (uint32_t i = 0; i * COLS < cols; i++) {
+                ask_ahead(&ahead);
                 tile256(k, zero != 0, p + b, &strips[i], b, s.sum[b % 8] + i * COLS);
+            }
         finish(j, &s, first, cols, j->n / 256);
     }
 }

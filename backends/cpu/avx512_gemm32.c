@@ -129,26 +129,29 @@ INLINE void tile32(int run_len, bool has_zero, bool has_min, const char *p, cons
 
 // One partial sum of a group: its runs, slice by slice.
 INLINE void group32(int run_len, bool has_zero, bool has_min, const struct scratch *s, const struct strip *strips,
-                    uint32_t n_strips, size_t part, size_t runs) {
+                    uint32_t n_strips, size_t part, size_t runs, struct ahead *ahead) {
     size_t count = (runs - part + 7) / 8, done = 0;
     const char *p = s->panel + place_of(part, runs) * run_size(run_len);
     for (; done < count; done += SLICE_RUNS) {
         size_t slice = count - done < SLICE_RUNS ? count - done : SLICE_RUNS;
-        for (uint32_t i = 0; i < n_strips; i++)
+        for (uint32_t i = 0; i < n_strips; i++) {
+            ask_ahead(ahead);
             tile32(run_len, has_zero, has_min, p + done * run_size(run_len), &strips[i], part + 8 * done, slice,
                    done == 0, s->sum[part] + i * COLS);
+        }
     }
 }
 
 INLINE void multiply32(int run_len, int zero, bool has_min, const struct dot_job *j) {
     const struct scratch s = cut(j);
     size_t runs = j->n / (size_t)run_len;
+    struct ahead ahead = ahead_of(j, (j->cols + COLS - 1) / COLS * 8);
     for (uint32_t first = 0; first < j->cols; first += GROUP) {
         struct strip strips[STRIPS];
         uint32_t cols = j->cols - first < GROUP ? j->cols - first : GROUP;
         prepare_group((struct wants){zero, run_len, false}, j, &s, first, cols, strips);
         for (size_t part = 0; part < 8 && part < runs; part++)
-            group32(run_len, zero != 0, has_min, &s, strips, (cols + COLS - 1) / COLS, part, runs);
+            group32(run_len, zero != 0, has_min, &s, strips, (cols + COLS - 1) / COLS, part, runs, &ahead);
         finish(j, &s, first, cols, runs);
     }
 }

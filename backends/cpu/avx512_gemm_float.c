@@ -88,13 +88,16 @@ static void add_strip(const struct dot_job *j, struct floats *f, uint32_t first,
 
 INLINE void gemm_float(float_reader *read, const struct dot_job *j) {
     struct floats *f = j->panel;
+    struct ahead ahead = ahead_of(j, (j->cols + COLS - 1) / COLS * ((j->n + CHUNK - 1) / CHUNK));
     for (uint32_t first = 0; first < j->cols; first += STRIPS * COLS) {
         uint32_t cols = j->cols - first < STRIPS * COLS ? j->cols - first : STRIPS * COLS;
         for (size_t at = 0; at < j->n; at += CHUNK) {
             size_t len = j->n - at < CHUNK ? j->n - at : CHUNK;
             widen(read, j, at, len, f);
-            for (uint32_t strip = 0; strip * COLS < cols; strip++)
+            for (uint32_t strip = 0; strip * COLS < cols; strip++) {
+                ask_ahead(&ahead);
                 add_strip(j, f, first, strip, at, len);
+            }
         }
         finish(j, f, first, cols);
     }

@@ -60,7 +60,7 @@ INLINE const char *weights_row(const struct dot_job *j, uint32_t r) {
 INLINE void few_columns(const struct dot_job *j, uint32_t r, const uint16_t *x, size_t stride, int cols,
                         float out[ROWS][ROWS]) {
     __m512 sum[ROWS][ROWS];
-    const char *row[ROWS], *next = weights_row(j, r) + ROWS * j->row_size;
+    const char *row[ROWS], *next = ahead_of_row(j, r);
     UNROLL for (uint32_t i = 0; i < ROWS; i++) row[i] = weights_row(j, r + i);
     UNROLL for (int i = 0; i < ROWS * ROWS; i++) sum[i / ROWS][i % ROWS] = _mm512_setzero_ps();
     for (size_t i = 0; i < j->n; i += STEP) {
@@ -135,6 +135,7 @@ static void finish(const struct dot_job *j, const struct halves *h, uint32_t fir
 
 static void gemm_bf16(const struct dot_job *j) {
     struct halves *h = j->panel;
+    struct ahead ahead = ahead_of(j, (j->cols + COLS - 1) / COLS * ((j->n + CHUNK - 1) / CHUNK));
     for (uint32_t first = 0; first < j->cols; first += STRIPS * COLS) {
         uint32_t cols = j->cols - first < STRIPS * COLS ? j->cols - first : STRIPS * COLS;
         for (size_t at = 0; at < j->n; at += CHUNK) {
@@ -143,6 +144,7 @@ static void gemm_bf16(const struct dot_job *j) {
             for (uint32_t s = 0; s * COLS < cols; s++) {
                 for (uint32_t c = 0; c < COLS; c++)
                     round_columns(column(j, first + s * COLS + c), at, end, h->x[s][c]);
+                ask_ahead(&ahead);
                 for (uint32_t t = 0; t < TILES && t * ROWS < j->rows; t++)
                     add_tile(h->w[t], h->x[s], steps, at == 0, h->sum[s][t]);
             }

@@ -24,6 +24,10 @@ struct dot_job {
     float *y;
     size_t y_stride;
     void *panel; // scratch of panel_size(n) bytes, aligned to 64, for levels that unpack
+    // Weights that the same thread is likely to read next, so that a kernel can ask for them ahead: never read, and
+    // NULL and 0 where none are.
+    const char *next;
+    size_t next_size;
 };
 
 // What rows have found: their maxima m[rows], sums s[rows] and weighted values acc[rows][dim_v]. A row that has seen

@@ -91,34 +91,61 @@ static void multiply(struct cpu_backend *cpu, const struct dot_job *j) {
         cpu->kernels.dot[format](j);
 }
 
-static void run_piece(struct cpu_backend *cpu, const struct tape_op *op, uint32_t i, size_t piece, void *panel) {
-    const struct weight *w = op->matmul.w[i];
+// Rows [first, first + rows) of matrix `which` of the operand i.
+struct piece {
+    uint32_t i, which, first, rows;
+};
+
+static size_t pieces_of(const struct weight *w) {
+    return (size_t)w->count * ((w->rows + PANEL_ROWS - 1) / PANEL_ROWS);
+}
+
+// Where piece `at` of the operation lies; false behind the last one.
+static bool locate(const struct tape_matmul *m, size_t at, struct piece *p) {
+    for (uint32_t i = 0; i < m->n; i++) {
+        const uint32_t rows = m->w[i]->rows, each = (rows + PANEL_ROWS - 1) / PANEL_ROWS;
+        const size_t pieces = pieces_of(m->w[i]);
+        if (at < pieces) {
+            uint32_t first = (uint32_t)(at % each) * PANEL_ROWS;
+            *p = (struct piece){i, (uint32_t)(at / each), first, rows - first < PANEL_ROWS ? rows - first : PANEL_ROWS};
+            return true;
+        }
+        at -= pieces;
+    }
+    return false;
+}
+
+static const char *weights_of(const struct tape_matmul *m, const struct piece *p) {
+    const struct weight *w = m->w[p->i];
+    return (const char *)w->data + p->which * w->stride + p->first * w->row_size;
+}
+
+// `next` is the piece that this thread is likely to take next, or NULL.
+static void run_piece(struct cpu_backend *cpu, const struct tape_op *op, const struct piece *p,
+                      const struct piece *next, void *panel) {
+    const struct weight *w = op->matmul.w[p->i];
     const struct quant_layout layout = quant_act_layout(w->format->act, w->cols);
-    uint32_t pieces = (w->rows + PANEL_ROWS - 1) / PANEL_ROWS, which = (uint32_t)(piece / pieces);
-    uint32_t first = (uint32_t)(piece % pieces) * PANEL_ROWS;
     struct dot_job job = {
         .format = w->format,
-        .w = (const char *)w->data + which * w->stride + first * w->row_size,
+        .w = weights_of(&op->matmul, p),
         .row_size = w->row_size,
-        .rows = w->rows - first < PANEL_ROWS ? w->rows - first : PANEL_ROWS,
+        .rows = p->rows,
         .layout = &layout,
         .n = w->cols,
         .panel = panel,
+        .next = next ? weights_of(&op->matmul, next) : NULL,
+        .next_size = next ? next->rows * op->matmul.w[next->i]->row_size : 0,
     };
-    place_columns(cpu, op, i, which, &job);
-    job.y += first;
+    place_columns(cpu, op, p->i, p->which, &job);
+    job.y += p->first;
     // Kernels take the columns of a batch at most; slots of experts and models that take all at once have more.
     for (uint32_t left = job.cols; left; left -= job.cols) {
         job.cols = left < TAPE_MAX_ROWS ? left : TAPE_MAX_ROWS;
         multiply(cpu, &job);
-        finish(w, which, &job, first);
+        finish(w, p->which, &job, p->first);
         job.x += job.cols * job.x_stride;
         job.y += job.cols * job.y_stride;
     }
-}
-
-static size_t pieces_of(const struct weight *w) {
-    return (size_t)w->count * ((w->rows + PANEL_ROWS - 1) / PANEL_ROWS);
 }
 
 static size_t begin_matmul(const struct cpu_backend *cpu, const struct tape_op *op) {
@@ -130,11 +157,12 @@ static size_t begin_matmul(const struct cpu_backend *cpu, const struct tape_op *
     return n;
 }
 
-static void run_matmul(struct cpu_backend *cpu, const struct tape_op *op, size_t piece, unsigned thread) {
-    uint32_t i = 0;
-    while (piece >= pieces_of(op->matmul.w[i]))
-        piece -= pieces_of(op->matmul.w[i++]);
-    run_piece(cpu, op, i, piece, cpu->scratch[thread].panel);
+static void run_matmul(struct cpu_backend *cpu, const struct tape_op *op, size_t at, unsigned thread) {
+    struct piece piece, next;
+    locate(&op->matmul, at, &piece);
+    // Threads take several pieces at once, so mostly the one behind; the next expert is perhaps not wanted.
+    const bool more = !op->matmul.groups.n_experts && locate(&op->matmul, at + 1, &next);
+    run_piece(cpu, op, &piece, more ? &next : NULL, cpu->scratch[thread].panel);
 }
 
 const struct cpu_pieces cpu_matmul = {begin_matmul, run_matmul};

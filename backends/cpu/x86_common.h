@@ -3,6 +3,7 @@
 // that it is compiled for that level.
 #pragma once
 
+#include "backends/cpu/kernels.h"
 #include "backends/cpu/vector.h"
 
 // The tree of quant_sum8.
@@ -23,6 +24,35 @@ INLINE void prefetch(const char *p, size_t size) {
 INLINE void prefetch_near(const void *p, size_t size) {
     for (size_t i = 0; i < size; i += 64)
         _mm_prefetch((const char *)p + i, _MM_HINT_T0);
+}
+
+// The next weights of a job, asked for piece by piece while it computes: nothing waits for memory when its turn comes.
+struct ahead {
+    const char *at;
+    size_t left, step;
+};
+
+INLINE struct ahead ahead_of(const struct dot_job *j, size_t pieces) {
+    return (struct ahead){j->next, j->next_size, j->next_size / pieces + 64};
+}
+
+INLINE void ask_ahead(struct ahead *a) {
+    if (!a->left)
+        return;
+    size_t size = a->left < a->step ? a->left : a->step;
+    prefetch(a->at, size);
+    a->at += size;
+    a->left -= size;
+}
+
+// How far ahead weights are asked for while few columns are multiplied: 800 ns at 20 GB/s.
+#define AHEAD_BYTES 16384
+
+// What lies so far behind row r of a job in the order in which its thread reads: other threads read what follows a
+// job's rows in the file.
+INLINE const char *ahead_of_row(const struct dot_job *j, uint32_t r) {
+    size_t at = r * j->row_size + AHEAD_BYTES, size = j->rows * j->row_size;
+    return at < size || !j->next ? j->w + at : j->next + (at - size);
 }
 
 // Q5_K begins like Q4_K, so what reads the scales and minimums of the one reads those of the other.
