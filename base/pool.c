@@ -71,8 +71,8 @@ static void announce(struct pool *p, uint64_t ticket) {
     }
 }
 
-// The stage after the one at hand, as tickets hold it. Numbers only rise: a ticket that came back would be taken for the
-// one that a sleeper knows.
+// The stage after the one at hand, as tickets hold it. Numbers only rise: a ticket that came back would be taken for
+// the one that a sleeper knows.
 static uint64_t next_stage(const struct pool *p) {
     return ((atomic_load_explicit(&p->ticket, memory_order_relaxed) & ~OVER) / STAGE + 1) * STAGE & ~OVER;
 }

@@ -87,7 +87,7 @@ struct kernels {
     void (*recur)(const struct tape_recur *o, uint32_t tokens, uint32_t row, uint32_t n);
     // Channels [first, first + n) for all tokens, n <= CONV_PIECE and at most 64 taps; the state stays as it is.
     void (*conv)(const struct tape_conv *o, uint32_t tokens, uint32_t first, uint32_t n);
-    void (*add)(const float *x, float scale, size_t n, float *y);                   // y += scale * x
+    void (*add)(const float *x, float scale, size_t n, float *y); // y += scale * x
     // Turns the `half` pairs of x that the kind says by the angles of these cosines and sines.
     void (*rope)(float *x, const float *cosine, const float *sine, size_t half, enum rope_kind kind);
     void (*to_f16)(const float *x, size_t n, uint16_t *y);
