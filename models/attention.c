@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Multi-head attention with shared keys and values (Vaswani et al. 2017; Ainslie et al. 2023), in the variants that
 // decoders have: norms of queries and keys, rotary positions before or behind them, slopes, sinks, gates.
+#include <stdio.h>
+
 #include "base/num.h"
 #include "models/recurrent.h"
 
@@ -92,6 +94,12 @@ static bool bind_qkv(struct model *m, uint32_t layer, struct attention *a, struc
     return bind_matrix(m, "blk.%.attn_v", layer, a->kv_heads * a->dim_v, n_embd, may_be_k ? bias : flags, &a->v, e);
 }
 
+static bool has_bias(const struct model *m, const char *name, uint32_t layer) {
+    char full[64];
+    snprintf(full, sizeof full, "%s.bias", name);
+    return bind_has(m, full, layer);
+}
+
 // A norm of queries or keys: one head's width for all heads, each head's own, or the width of all heads together.
 static bool bind_head_norm(struct model *m, const char *name, uint32_t layer, uint32_t heads, uint32_t dim,
                            struct norm *n, bool *whole, bool *of_group, struct err *e) {
@@ -104,7 +112,8 @@ static bool bind_head_norm(struct model *m, const char *name, uint32_t layer, ui
         *whole = *of_group = false;
         return true;
     }
-    ERR_FORWARD(bind_norm(m, name, layer, *whole || *of_group ? heads * dim : dim, a->qk & QK_NORM, n, e));
+    const bool must = a->qk & QK_NORM || has_bias(m, name, layer);
+    ERR_FORWARD(bind_norm(m, name, layer, *whole || *of_group ? heads * dim : dim, must, n, e));
     n->kind = a->qk & QK_NORM_LAYER ? NORM_LAYER : n->kind;
     return true;
 }

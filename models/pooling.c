@@ -2,11 +2,14 @@
 // What follows the last norm where a vector is wanted instead of a next token: pooling, and a classifier's scores.
 #include "models/model_impl.h"
 
+// The second is nothing without the first.
 static bool bind_dense(struct model *m, struct err *e) {
     static const char *const names[] = {"dense_2", "dense_3"};
+    const unsigned first = bind_has(m, names[1], 0) ? BIND_BIAS | BIND_MUST : BIND_BIAS;
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         const uint32_t rows = bind_dim(m, names[i], 0, 1), cols = i && m->dense[0].data ? m->dense[0].rows : 0;
-        ERR_FORWARD(bind_matrix(m, names[i], 0, rows, cols ? cols : m->shape.n_embd, BIND_BIAS, &m->dense[i], e));
+        ERR_FORWARD(
+            bind_matrix(m, names[i], 0, rows, cols ? cols : m->shape.n_embd, i ? BIND_BIAS : first, &m->dense[i], e));
     }
     return true;
 }

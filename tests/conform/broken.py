@@ -20,7 +20,8 @@ from gguf_file import BOOL, SIZES, STRING, Gguf
 
 ABSURD = (0, 1, 3, 7, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 1000000)
 # Only the first two say what their common dimension is, so either may be called the wrong one; the others may be several.
-SAME = {"laurel_l": "laurel", "laurel_r": "laurel", "ffn_gate_up_exps": "up_exps", "attn_qkv": "attn_q"}
+SAME = {"laurel_l": "laurel", "laurel_r": "laurel", "ffn_gate_up_exps": "up_exps", "attn_qkv": "attn_q",
+        "attn_kv_b": "attn_k_b"}
 SAMPLE = {"removed": 2, "reshaped": 1, "key": 2}
 
 
@@ -33,7 +34,8 @@ def complaint(path, arch, name):
         return f"status {r.returncode}: {r.stderr.strip()[-300:]}"
     if r.returncode == 3 and r.stderr.count("\n") != 1:
         return f"not one line: {r.stderr[:200]}"
-    if r.returncode == 3 and name and SAME.get(name.rsplit(".", 1)[0].split(".")[-1], name) not in r.stderr:
+    also = SAME.get(name.rsplit(".", 1)[0].split(".")[-1], name) if name else ""
+    if r.returncode == 3 and name and name not in r.stderr and also not in r.stderr:
         return f"does not name {name}: {r.stderr.strip()}"
     return None
 
