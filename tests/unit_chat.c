@@ -285,7 +285,7 @@ static void test_marks(const struct fixture *f) {
     CHECK_INT(ids.ptr[0], 260);
     CHECK_INT(ids.ptr[ids.len - 1], 256);
     for (size_t i = 1; i + 1 < ids.len; i++)
-        CHECK_MSG(ids.ptr[i] < 256 || ids.ptr[i] >= 275, "%s", more[ids.ptr[i] - 256]);
+        CHECK_MSG(ids.ptr[i] < 256 || ids.ptr[i] >= 275, "id %d", ids.ptr[i]);
     chat_text_free(&text);
     ids_free(&ids);
     buf_free(&source);
