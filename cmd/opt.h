@@ -46,8 +46,8 @@ struct settings {
     bool special, no_stdin, lossy, json, tensors, supported, decode, man, quiet, verbose;
     bool pure, dry_run, fresh;
     bool sweep, kernels; // of bench
-    bool lines;      // of chat: a turn a line
-    bool tool_calls; // --tool-calls json
+    bool lines;          // of chat: a turn a line
+    bool tool_calls;     // --tool-calls json
     enum opt_think think;
     bool screen, help, version;                                // -h, --help, --version
     int32_t n_tokens, think_budget;                            // -1: no limit

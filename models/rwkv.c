@@ -108,8 +108,9 @@ static bool bind_lerps(struct model *m, uint32_t layer, struct time_mix *w, uint
     ERR_FORWARD(
         bind_floats(m, "blk.%.time_mix_lerp_fused", "weight", layer, (uint64_t)parts * w->n, !apart, &fused, e));
     for (uint32_t i = 0; i < parts; i++) {
-        w->lerp[i] = fused + (size_t)i * w->n;
-        if (!fused)
+        if (fused)
+            w->lerp[i] = fused + (size_t)i * w->n;
+        else
             ERR_FORWARD(bind_floats(m, names[i], "weight", layer, w->n, true, &w->lerp[i], e));
     }
     return true;

@@ -218,7 +218,7 @@ static void choose_points(const struct cloud *c, const float *rung, float *p, fl
             at[u] = (better & k) | (~better & at[u]);
         }
     }
-    memcpy(best, at, sizeof best);
+    memcpy(best, at, sizeof at);
     for (int i = 0; i < RUNGS; i++) {
         p[i] += c->p[best[i]];
         q[i] += c->q[best[i]];
