@@ -9,20 +9,17 @@
 
 #include "backends/cpu/avx512_begin.h"
 #include "backends/cpu/avx512_floats.h"
+#include "backends/cpu/avx512_sums.h"
 
-#define ROWS V16_TILE
-#define COLS 6
-#define TILES (PANEL_ROWS / ROWS)
 #define CHUNK 512 // elements: a strip's 12 KB stay in the first-level cache
 #define AHEAD 64  // elements of four rows: how far behind the prefetch from the second-level cache
-#define STRIPS 8  // in a group of columns
 
 typedef __m512 tile[COLS][ROWS];
 
 // The scratch.
 struct floats {
     float w[TILES][CHUNK / 16][ROWS][16];
-    float sum[STRIPS][TILES][COLS][ROWS][16];
+    strip_sums sum[STRIPS];
 };
 
 static_assert(sizeof(struct floats) <= PANEL_BYTES, "floats");
@@ -61,19 +58,6 @@ static void add_tile(const float *w, const float *const x[COLS], size_t len, boo
     UNROLL for (int c = 0; c < COLS; c++) UNROLL for (int r = 0; r < ROWS; r++) _mm512_store_ps(rest[c][r], sum[c][r]);
 }
 
-// The results of the group of `cols` columns from `first` on.
-static void finish(const struct dot_job *j, const struct floats *f, uint32_t first, uint32_t cols) {
-    for (uint32_t c = 0; c < cols; c++)
-        for (uint32_t r = 0; r < j->rows; r += ROWS) {
-            __m512 v[ROWS];
-            float out[ROWS];
-            UNROLL for (int i = 0; i < ROWS; i++) v[i] = _mm512_load_ps(f->sum[c / COLS][r / ROWS][c % COLS][i]);
-            v16_sums(v, out);
-            for (uint32_t i = 0; i < ROWS && r + i < j->rows; i++)
-                j->y[(first + c) * j->y_stride + r + i] = out[i];
-        }
-}
-
 // The last column stands in for columns of a strip that are not there.
 static void add_strip(const struct dot_job *j, struct floats *f, uint32_t first, uint32_t strip, size_t at,
                       size_t len) {
@@ -99,7 +83,7 @@ INLINE void gemm_float(float_reader *read, const struct dot_job *j) {
                 add_strip(j, f, first, strip, at, len);
             }
         }
-        finish(j, f, first, cols);
+        write_sums(j, f->sum, first, cols);
     }
 }
 

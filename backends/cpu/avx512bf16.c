@@ -10,20 +10,16 @@
 #include "backends/cpu/kernels.h"
 
 #include "backends/cpu/avx512bf16_begin.h"
-#include "backends/cpu/v16_avx512.h"
+#include "backends/cpu/avx512_sums.h"
 
-#define ROWS V16_TILE
-#define COLS 6
-#define TILES (PANEL_ROWS / ROWS)
 #define STEP 32   // elements of a vector
 #define CHUNK 512 // elements: a strip and four rows, 10 KB, stay in the first-level cache
-#define STRIPS 8  // in a group of columns
 
 // The scratch. Behind the end of a row all is 0.
 struct halves {
     uint16_t w[TILES][CHUNK / STEP][ROWS][STEP];
     uint16_t x[STRIPS][COLS][CHUNK];
-    float sum[STRIPS][TILES][COLS][ROWS][16];
+    strip_sums sum[STRIPS];
 };
 
 static_assert(sizeof(struct halves) <= PANEL_BYTES + PANEL_BYTES_PER_256, "halves");
@@ -120,19 +116,6 @@ static void add_tile(uint16_t (*w)[ROWS][STEP], uint16_t (*x)[CHUNK], size_t ste
     UNROLL for (int c = 0; c < COLS; c++) UNROLL for (int r = 0; r < ROWS; r++) _mm512_store_ps(rest[c][r], sum[c][r]);
 }
 
-// The results of the group of `cols` columns from `first` on.
-static void finish(const struct dot_job *j, const struct halves *h, uint32_t first, uint32_t cols) {
-    for (uint32_t c = 0; c < cols; c++)
-        for (uint32_t r = 0; r < j->rows; r += ROWS) {
-            __m512 v[ROWS];
-            float out[ROWS];
-            UNROLL for (int i = 0; i < ROWS; i++) v[i] = _mm512_load_ps(h->sum[c / COLS][r / ROWS][c % COLS][i]);
-            v16_sums(v, out);
-            for (uint32_t i = 0; i < ROWS && r + i < j->rows; i++)
-                j->y[(first + c) * j->y_stride + r + i] = out[i];
-        }
-}
-
 static void gemm_bf16(const struct dot_job *j) {
     struct halves *h = j->panel;
     struct ahead ahead = ahead_of(j, (j->cols + COLS - 1) / COLS * ((j->n + CHUNK - 1) / CHUNK));
@@ -149,7 +132,7 @@ static void gemm_bf16(const struct dot_job *j) {
                     add_tile(h->w[t], h->x[s], steps, at == 0, h->sum[s][t]);
             }
         }
-        finish(j, h, first, cols);
+        write_sums(j, h->sum, first, cols);
     }
 }
 

@@ -193,18 +193,6 @@ INLINE v16 v16_from_i8(__m128i a) {
                 _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(a, 8))));
 }
 
-// Sixteen codes of values, less their zero.
-INLINE v16 v16_value_bytes(const uint8_t *p) {
-    return v16_from_i8(_mm_xor_si128(_mm_loadu_si128((const void *)p), _mm_set1_epi8(-128)));
-}
-
-// The low (0) or high (1) halves of the bytes.
-INLINE v16 v16_value_nibbles(const uint8_t *p, int high) {
-    __m128i c = _mm_loadu_si128((const void *)p);
-    c = _mm_and_si128(high ? _mm_srli_epi16(c, 4) : c, _mm_set1_epi8(15));
-    return v16_from_i8(_mm_sub_epi8(c, _mm_set1_epi8(8)));
-}
-
 // The two halves added: the first step of quant_sum16.
 INLINE __m256 v16_halves(v16 a) {
     return _mm256_add_ps(a.low, a.high);
@@ -215,3 +203,5 @@ INLINE void v16_sums(const v16 a[V16_TILE], float *out) {
     out[0] = sum8(v16_halves(a[0]));
     out[1] = sum8(v16_halves(a[1]));
 }
+
+#include "backends/cpu/v16_x86.h"

@@ -149,18 +149,6 @@ INLINE v16 v16_from_i8(__m128i a) {
     return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(a));
 }
 
-// Sixteen codes of values, less their zero.
-INLINE v16 v16_value_bytes(const uint8_t *p) {
-    return v16_from_i8(_mm_xor_si128(_mm_loadu_si128((const void *)p), _mm_set1_epi8(-128)));
-}
-
-// The low (0) or high (1) halves of the bytes.
-INLINE v16 v16_value_nibbles(const uint8_t *p, int high) {
-    __m128i c = _mm_loadu_si128((const void *)p);
-    c = _mm_and_si128(high ? _mm_srli_epi16(c, 4) : c, _mm_set1_epi8(15));
-    return v16_from_i8(_mm_sub_epi8(c, _mm_set1_epi8(8)));
-}
-
 // The two halves added: the first step of quant_sum16.
 INLINE __m256 v16_halves(v16 a) {
     return _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
@@ -177,3 +165,5 @@ INLINE void v16_sums(const v16 a[V16_TILE], float *out) {
     __m128 low = _mm256_castps256_ps128(z), high = _mm256_extractf128_ps(z, 1);
     _mm_storeu_ps(out, _mm_shuffle_ps(_mm_unpacklo_ps(low, high), _mm_unpackhi_ps(low, high), 0x44));
 }
+
+#include "backends/cpu/v16_x86.h"
