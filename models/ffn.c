@@ -58,6 +58,19 @@ static float *emit_xielu(struct emitter *em, const struct ffn *f, const float *u
     return o.y;
 }
 
+void ffn_emit_act(struct emitter *em, enum activation activation, float limit, const float *gate, float *up,
+                  uint32_t n) {
+    tape_act(em->t, (struct tape_act){.activation = activation,
+                                      .limit_kind = limit > 0 ? em->m->arch->limit : LIMIT_NONE,
+                                      .limit = limit,
+                                      .a = gate ? gate : up,
+                                      .b = gate ? up : NULL,
+                                      .y = up,
+                                      .groups = 1,
+                                      .len = n,
+                                      .a_len = n});
+}
+
 void ffn_emit_named(struct emitter *em, const struct ffn *f, const float *x, float *y) {
     const uint32_t n_ff = f->up.rows;
     float *up = emit_rows(em, n_ff), *gate = f->gate.data ? emit_rows(em, n_ff) : NULL;
@@ -70,15 +83,7 @@ void ffn_emit_named(struct emitter *em, const struct ffn *f, const float *x, flo
     if (f->xielu)
         up = emit_xielu(em, f, up);
     else
-        tape_act(em->t, (struct tape_act){.activation = em->m->activation,
-                                          .limit_kind = f->limit > 0 ? em->m->arch->limit : LIMIT_NONE,
-                                          .limit = f->limit,
-                                          .a = gate ? gate : up,
-                                          .b = gate ? up : NULL,
-                                          .y = up,
-                                          .groups = 1,
-                                          .len = n_ff,
-                                          .a_len = n_ff});
+        ffn_emit_act(em, em->m->activation, f->limit, gate, up, n_ff);
     if (f->act_divisor)
         tape_scale(em->t, (struct tape_scale){up, f->act_divisor, 1, n_ff, false, 1});
     if (f->sub_norm.there)

@@ -24,3 +24,7 @@ bool ffn_bind_named(struct model *m, const struct ffn_names *n, uint32_t layer, 
                     struct err *e);
 // y [rows][n_embd] of x [rows][n_embd].
 void ffn_emit_named(struct emitter *em, const struct ffn *f, const float *x, float *y);
+// up = activation(gate) * up, or activation(up) where gate is NULL, for n elements a row; limit: as the architecture
+// limits them, 0: not.
+void ffn_emit_act(struct emitter *em, enum activation activation, float limit, const float *gate, float *up,
+                  uint32_t n);

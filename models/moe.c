@@ -147,15 +147,7 @@ static void emit_networks(struct emitter *em, const struct tape_groups *g, const
     }
     tape_matmuls(em->t, in);
     tape_rows(em->t, slots);
-    tape_act(em->t, (struct tape_act){.activation = a->activation,
-                                      .limit_kind = limit > 0 ? a->limit : LIMIT_NONE,
-                                      .limit = limit,
-                                      .a = v ? v : u,
-                                      .b = v ? u : NULL,
-                                      .y = u,
-                                      .groups = 1,
-                                      .len = n_ff,
-                                      .a_len = n_ff});
+    ffn_emit_act(em, a->activation, limit, v, u, n_ff);
     tape_matmuls(em->t, (struct tape_matmul){.x = u, .n = 1, .w = {down}, .y = {out}, .groups = *g, .of_slots = true});
     tape_rows(em->t, rows);
     tape_combine(em->t, (struct tape_combine){*g, out, y, width, !weigh_first});

@@ -241,11 +241,14 @@ static float *emit_low_part(struct emitter *em, const struct time_mix *w, const 
     return y;
 }
 
-// exp(-exp(w)) of every element of a key.
-static float *emit_decay6(struct emitter *em, const struct time_mix *w, const struct shifted *s) {
+#define DECAY7 (-0.606531f) // decays from 0.545, which is exp(-exp(-0.5)), to 1
+
+// exp(factor * activation(w)) of every element of a key.
+static float *emit_decay(struct emitter *em, const struct time_mix *w, const struct shifted *s,
+                         enum activation activation, float factor) {
     float *decay = emit_low_part(em, w, s, PART_W, &w->decay);
-    emit_act(em, ACTIVATION_EXP, decay, w->n, decay);
-    tape_scale(em->t, (struct tape_scale){decay, NULL, 1, w->n, false, -1});
+    emit_act(em, activation, decay, w->n, decay);
+    tape_scale(em->t, (struct tape_scale){decay, NULL, 1, w->n, false, factor});
     emit_act(em, ACTIVATION_EXP, decay, w->n, decay);
     return decay;
 }
@@ -254,7 +257,7 @@ static void time6_emit(struct emitter *em, uint32_t layer, const void *weights, 
     const struct time_mix *w = weights;
     const float *sx = emit_shift(em, x, em->batch->state[layer]);
     const struct shifted s = {x, sx, emit_mixing(em, w, x, sx), emit_rows(em, w->n)};
-    float *decay = emit_decay6(em, w, &s);
+    float *decay = emit_decay(em, w, &s, ACTIVATION_EXP, -1);
     float *k = emit_repeated(em, w, emit_product(em, w, &s, PART_K, &w->k));
     float *v = emit_repeated(em, w, emit_product(em, w, &s, PART_V, &w->v));
     float *r = emit_product(em, w, &s, PART_R, &w->r), *g = emit_product(em, w, &s, PART_G, &w->gate);
@@ -306,15 +309,6 @@ static bool time7_bind(struct model *m, uint32_t layer, void **weights, struct e
     ERR_FORWARD(bind_floats(m, "blk.%.time_mix_k_k", "weight", layer, w->n, true, &w->k_k, e));
     ERR_FORWARD(bind_floats(m, "blk.%.time_mix_k_a", "weight", layer, w->n, true, &w->k_a, e));
     return bind_floats(m, "blk.%.time_mix_r_k", "weight", layer, w->n, true, &w->r_k, e);
-}
-
-// exp(-0.606531 sigmoid(w)): from 0.545, which is exp(-exp(-0.5)), to 1.
-static float *emit_decay7(struct emitter *em, const struct time_mix *w, const struct shifted *s) {
-    float *decay = emit_low_part(em, w, s, PART_W, &w->decay);
-    emit_act(em, ACTIVATION_SIGMOID, decay, w->n, decay);
-    tape_scale(em->t, (struct tape_scale){decay, NULL, 1, w->n, false, -0.606531f});
-    emit_act(em, ACTIVATION_EXP, decay, w->n, decay);
-    return decay;
 }
 
 // Values are drawn towards those of the first layer.
@@ -372,7 +366,8 @@ static void emit_bonus7(struct emitter *em, const struct time_mix *w, float *k, 
 static void time7_emit(struct emitter *em, uint32_t layer, const void *weights, const float *x, float *y) {
     const struct time_mix *w = weights;
     const struct shifted s = {x, emit_shift(em, x, em->batch->state[layer]), NULL, emit_rows(em, w->n)};
-    float *r = emit_product(em, w, &s, PART_R, &w->r), *decay = emit_decay7(em, w, &s), *a, *b;
+    float *r = emit_product(em, w, &s, PART_R, &w->r), *decay = emit_decay(em, w, &s, ACTIVATION_SIGMOID, DECAY7), *a,
+          *b;
     float *k = emit_product(em, w, &s, PART_K, &w->k), *v = emit_value7(em, layer, w, &s);
     float *rate = emit_low_part(em, w, &s, PART_A, &w->rate);
     float *gate = w->low_gate.up.data ? emit_low_part(em, w, &s, PART_G, &w->low_gate) : NULL;
