@@ -120,7 +120,7 @@ static void go_back(struct session *s, size_t n) {
     s->has_logits = false;
 }
 
-static struct model_batch batch_of(const struct session *s, const int32_t *ids, uint32_t n) {
+struct model_batch session_batch(const struct session *s, const int32_t *ids, uint32_t n) {
     return (struct model_batch){.ids = ids,
                                 .rows = n,
                                 .pos = (uint32_t)s->n,
@@ -135,7 +135,7 @@ static struct model_batch batch_of(const struct session *s, const int32_t *ids, 
 // Evaluates n (at most a batch's) ids behind the history; *hidden is where their results lie until the next batch.
 static bool eval_batch(struct session *s, const int32_t *ids, uint32_t n, const float **hidden, struct err *e) {
     memcpy(s->history + s->n, ids, n * sizeof *ids);
-    const struct model_batch batch = batch_of(s, s->history + s->n, n);
+    const struct model_batch batch = session_batch(s, s->history + s->n, n);
     s->has_logits = false;
     kv_grow(&s->kv, s->n + n);
     *hidden = model_forward(s->en->model, &s->tape, &batch);
@@ -154,7 +154,7 @@ static bool encode(struct session *s, const int32_t *ids, size_t n, const float 
     ERR_FORWARD(check_ids(s, ids, 0, n, e));
     go_back(s, 0);
     s->n_encoded = 0; // until it is done
-    const struct model_batch batch = batch_of(s, ids, (uint32_t)n);
+    const struct model_batch batch = session_batch(s, ids, (uint32_t)n);
     kv_grow(&s->kv, n);
     *hidden = model_encode(s->en->model, &s->tape, &batch);
     ERR_FORWARD(run(s, e));
@@ -247,15 +247,15 @@ static bool pretend_batch(struct session *s, uint32_t n, struct err *e) {
 }
 
 bool session_pretend(struct session *s, const int32_t *ids, size_t n, struct err *e) {
-    uint32_t rows, x = 1;
+    uint32_t x = 1;
     ERR_IF(n > s->params.n_ctx, e, ERR_CONTEXT, "%zu ids do not fit the context of %u", n, s->params.n_ctx);
     ERR_FORWARD(check_ids(s, ids, 0, n, e));
     go_back(s, 0);
     memcpy(s->history, ids, n * sizeof *ids);
     for (size_t i = 0; i < s->activations_size / sizeof(float); i++, x = x * 1664525 + 1013904223) // Knuth's constants
         s->activations[i] = (float)(int32_t)x * 0x1p-31f;
-    for (; s->n < n;) {
-        rows = (uint32_t)min_size(n - s->n, model_needs(s->en->model)->max_rows);
+    while (s->n < n) {
+        const uint32_t rows = (uint32_t)min_size(n - s->n, model_needs(s->en->model)->max_rows);
         ERR_FORWARD(pretend_batch(s, rows, e));
     }
     return true;

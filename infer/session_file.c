@@ -52,13 +52,8 @@ static void add_entries(const struct session *s, struct buf *b) {
 // models, the context change. They are read off a pass that is only written down.
 static uint64_t sum_of_angles(struct session *s) {
     static const int32_t id;
-    const struct model_batch batch = {.ids = &id,
-                                      .rows = 1,
-                                      .n_ctx = s->params.n_ctx,
-                                      .theta = s->theta,
-                                      .kv = s->kv.layers,
-                                      .state = s->state.slots,
-                                      .activations = s->activations};
+    struct model_batch batch = session_batch(s, &id, 1);
+    batch.pos = 0;
     struct sum sum;
     sum_begin(&sum);
     model_forward(s->en->model, &s->tape, &batch);

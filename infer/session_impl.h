@@ -21,3 +21,6 @@ struct session {
     uint32_t n_encoded; // ids that the encoder has read, where there is one besides a decoder
     bool has_logits;    // logits[0] belongs to position n - 1
 };
+
+// The next n ids of a pass, behind the history.
+struct model_batch session_batch(const struct session *s, const int32_t *ids, uint32_t n);
