@@ -141,10 +141,13 @@ static void measure_product(const struct tape_op *op, struct backend_limits *l) 
     for (uint32_t i = 0; i < o->n; i++) {
         const enum quant_act act = o->w[i]->format->act;
         size_t size = records * quant_act_layout(act, o->w[i]->cols).size;
+        size_t rounded = act == ACT_F32 ? records * quant_act_layout(ACT_BF16, o->w[i]->cols).size : 0;
         bool in_place = act == ACT_F32 && (!o->groups.n_experts || o->of_slots);
         l->max_cols = max_u32(l->max_cols, o->w[i]->cols);
         if (!in_place && size > l->max_input[act])
             l->max_input[act] = size;
+        if (rounded > l->max_input[ACT_BF16])
+            l->max_input[ACT_BF16] = rounded;
     }
 }
 

@@ -182,6 +182,11 @@ float quant_dot(const struct quant_format *f, const void *row, const struct quan
 struct quant_layout quant_act_layout(enum quant_act act, size_t n) {
     if (act == ACT_F32)
         return (struct quant_layout){.size = round_up(n * sizeof(float), 64)};
+    if (act == ACT_BF16) {
+        // Records a multiple of 2 KiB apart would lie in the same sets of a first-level cache.
+        size_t size = round_up(n * sizeof(uint16_t), 64);
+        return (struct quant_layout){.size = size % 2048 ? size : size + 11 * 64};
+    }
     size_t blocks = act == ACT_Q8K ? n / 256 : n / 32;
     struct quant_layout l = {0};
     l.d = round_up(n, 64);
@@ -221,10 +226,26 @@ static float encode_block(const float *x, size_t len, int8_t *q, int16_t *bs) {
     return top > 0x1p-100f ? top / 127.0f : 0.0f;
 }
 
+// As the processor's instruction does it: NaN stays NaN.
+static uint16_t encode_bf16(float x) {
+    uint32_t bits = num_bits(x), size = bits & 0x7fffffff;
+    if (size > 0x7f800000)
+        return (uint16_t)(bits >> 16 | 0x40);
+    if (size < 0x00800000)
+        return (uint16_t)(bits >> 16 & 0x8000);
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
 void quant_act_encode(enum quant_act act, const float *x, size_t n, void *record) {
     struct quant_layout l = quant_act_layout(act, n);
     if (act == ACT_F32) {
         memcpy(record, x, n * sizeof *x);
+        return;
+    }
+    if (act == ACT_BF16) {
+        uint16_t *y = record;
+        for (size_t i = 0; i < round_up(n, 32); i++)
+            y[i] = i < n ? encode_bf16(x[i]) : 0;
         return;
     }
     size_t len = act == ACT_Q8K ? 256 : 32;

@@ -16,12 +16,13 @@ enum quant_act {
     ACT_F32,  // float32 as they are
     ACT_Q8,   // int8 in -127..127 with one f32 scale per 32 elements, for weights with a scale per 32 or 16
     ACT_Q8K,  // int8 in -127..127 with one f32 scale per 256 elements
+    ACT_BF16, // rounded to bfloat16: in place of ACT_F32 where a level multiplies these
     N_ACTS
 };
 
 // One activation vector of n elements, where its parts lie. Arrays are aligned to 64 bytes.
 struct quant_vec {
-    const float *f;    // ACT_F32: [n]
+    const float *f;    // ACT_F32: [n]; ACT_BF16 has no parts: it is uint16_t[n] and zeros up to a multiple of 32
     const int8_t *q;   // [n]
     const float *d;    // [n / 32] or [n / 256]: scales
     const float *s;    // ACT_Q8: [n / 32]: d * sum of the block's q, for formats with a minimum
@@ -127,7 +128,7 @@ struct quant_layout quant_act_layout(enum quant_act act, size_t n);
 // The parts of a record.
 struct quant_vec quant_act_vec(const struct quant_layout *layout, const void *record);
 // Quantizes x[n] into a record: per block d = max|x| / 127 and q = round(x * (127 / max|x|)), ties to even.
-// Blocks too small to have an inverse (max up to 2^-100) are zero.
+// Blocks too small to have an inverse (max up to 2^-100) are zero. ACT_BF16: ties to even, below 2^-126 zero.
 void quant_act_encode(enum quant_act act, const float *x, size_t n, void *record);
 
 // The fixed trees that end a dot product.

@@ -78,7 +78,7 @@ struct kernels {
     // Many columns: rows unpacked into a panel first. NULL: none at this level, dot serves.
     void (*gemm[N_QUANTS])(const struct dot_job *j);
     uint8_t gemm_cols[N_QUANTS]; // from how many columns on gemm beats dot; 0: GEMM_MIN_COLS
-    bool rounds[N_QUANTS];       // dot and gemm round activations to BF16: near the scalar bits, the same of both
+    bool rounds[N_QUANTS];       // dot and gemm want ACT_BF16 for ACT_F32: near the scalar bits, the same of both
     void (*norm)(const float *x, const float *w, size_t n, float eps, float *y);                       // w may be NULL
     void (*layer_norm)(const float *x, const float *w, const float *b, size_t n, float eps, float *y); // or w, or b
     void (*act[N_ACTIVATIONS])(const float *a, const float *b, size_t n, float *y); // activation(a) * b; b may be NULL
@@ -96,6 +96,11 @@ struct kernels {
     void (*merge)(const struct attend_found *all, const struct attend_found *part, uint32_t rows, uint32_t dim);
     struct kernel_peak peak_int, peak_float; // of 8-bit integers and of float32
 };
+
+// What the slots of a format want.
+static inline enum quant_act kernels_act(const struct kernels *k, const struct quant_format *f) {
+    return k->rounds[f->index] ? ACT_BF16 : f->act;
+}
 
 // The smallest number of columns for which gemm beats dot, where a level does not say.
 #define GEMM_MIN_COLS 4

@@ -5,10 +5,10 @@
 #include <string.h>
 
 // Which activation kinds the operation's matrices want, a bit each.
-static unsigned acts_wanted(const struct tape_matmul *m) {
+static unsigned acts_wanted(const struct cpu_backend *cpu, const struct tape_matmul *m) {
     unsigned acts = 0;
     for (uint32_t i = 0; i < m->n; i++)
-        acts |= 1u << m->w[i]->format->act;
+        acts |= 1u << kernels_act(&cpu->kernels, m->w[i]->format);
     return acts;
 }
 
@@ -34,7 +34,7 @@ static void encode_for_experts(struct cpu_backend *cpu, const struct tape_matmul
 
 void cpu_matmul_encode(struct cpu_backend *cpu, const struct tape_matmul *m, uint32_t row) {
     size_t n = m->w[0]->cols, heads = m->heads ? m->heads : 1, stride = m->x_stride ? m->x_stride : heads * n;
-    unsigned acts = acts_wanted(m);
+    unsigned acts = acts_wanted(cpu, m);
     bool spread = m->groups.n_experts && !m->of_slots;
     for (unsigned act = spread ? ACT_F32 : ACT_Q8; act < N_ACTS; act++) {
         if (!(acts & 1u << act))
@@ -65,9 +65,10 @@ static void place_columns(struct cpu_backend *cpu, const struct tape_op *op, uin
                           struct dot_job *j) {
     const struct tape_matmul *m = &op->matmul;
     const struct weight *w = m->w[i];
+    const enum quant_act act = kernels_act(&cpu->kernels, w->format);
     uint32_t heads = m->heads ? m->heads : 1;
-    size_t size = w->format->act == ACT_F32 ? w->cols * sizeof(float) : j->layout->size, at = which;
-    bool plain = w->format->act == ACT_F32 && (!m->groups.n_experts || m->of_slots);
+    size_t size = act == ACT_F32 ? w->cols * sizeof(float) : j->layout->size, at = which;
+    bool plain = act == ACT_F32 && (!m->groups.n_experts || m->of_slots);
     j->cols = op->rows;
     j->y_stride = (size_t)heads * w->rows;
     j->y = m->y[i] + (m->heads ? (size_t)which * w->rows : 0);
@@ -76,7 +77,7 @@ static void place_columns(struct cpu_backend *cpu, const struct tape_op *op, uin
         j->cols = m->groups.begin[which + 1] - m->groups.begin[which];
         j->y = m->y[i] + at * w->rows;
     }
-    j->x = (plain ? (const char *)m->x : cpu->records[w->format->act]) + at * size;
+    j->x = (plain ? (const char *)m->x : cpu->records[act]) + at * size;
     j->x_stride = heads * size;
     if (plain && m->x_stride)
         j->x_stride = m->x_stride * sizeof(float);
@@ -124,7 +125,7 @@ static const char *weights_of(const struct tape_matmul *m, const struct piece *p
 static void run_piece(struct cpu_backend *cpu, const struct tape_op *op, const struct piece *p,
                       const struct piece *next, void *panel) {
     const struct weight *w = op->matmul.w[p->i];
-    const struct quant_layout layout = quant_act_layout(w->format->act, w->cols);
+    const struct quant_layout layout = quant_act_layout(kernels_act(&cpu->kernels, w->format), w->cols);
     struct dot_job job = {
         .format = w->format,
         .w = weights_of(&op->matmul, p),

@@ -16,6 +16,10 @@ static void encode_q8k(const float *x, size_t n, void *record) {
     quant_act_encode(ACT_Q8K, x, n, record);
 }
 
+static void encode_bf16(const float *x, size_t n, void *record) {
+    quant_act_encode(ACT_BF16, x, n, record);
+}
+
 static void dot(const struct dot_job *j) {
     for (uint32_t c = 0; c < j->cols; c++) {
         struct quant_vec x = quant_act_vec(j->layout, j->x + c * j->x_stride);
@@ -285,6 +289,7 @@ static void merge(const struct attend_found *all, const struct attend_found *par
 void kernels_fill_scalar(struct kernels *k) {
     k->encode[ACT_Q8] = encode_q8;
     k->encode[ACT_Q8K] = encode_q8k;
+    k->encode[ACT_BF16] = encode_bf16;
     for (size_t i = 0; i < N_QUANTS; i++)
         k->dot[i] = dot;
     k->norm = norm;

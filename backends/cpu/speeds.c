@@ -86,18 +86,19 @@ static bool prepare(struct speeds *s, const struct quant_format *f) {
         n = min_size(have, WEIGHTS - have);
         memcpy(s->weights + have, s->weights, n);
     }
-    s->layout = quant_act_layout(f->act, ROW);
+    const enum quant_act act = kernels_act(&s->k, f);
+    s->layout = quant_act_layout(act, ROW);
     for (size_t c = 0; c < COLS; c++)
-        if (f->act == ACT_F32)
+        if (act == ACT_F32)
             memcpy(s->x + c * sizeof x, x, sizeof x);
         else
-            s->k.encode[f->act](x, ROW, s->x + c * s->layout.size);
+            s->k.encode[act](x, ROW, s->x + c * s->layout.size);
     s->job = (struct dot_job){.format = f,
                               .w = s->weights,
                               .row_size = ROW / f->block_len * f->block_size,
                               .rows = PANEL_ROWS,
                               .x = s->x,
-                              .x_stride = f->act == ACT_F32 ? sizeof x : s->layout.size,
+                              .x_stride = act == ACT_F32 ? sizeof x : s->layout.size,
                               .layout = &s->layout,
                               .n = ROW,
                               .y_stride = PANEL_ROWS};
