@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The keys general.sampling.* of model files. See cmd/sample_keys.h.
+// The keys of model files that sampling reads. See cmd/sample_keys.h.
 #include "cmd/sample_keys.h"
 
 #include <math.h>
@@ -47,10 +47,19 @@ static bool read_key(const struct sample_key *k, const struct gguf *g, struct sa
     return true;
 }
 
+// Ids that a model's makers never want chosen, such as those that stand for images.
+static bool read_suppressed(const struct gguf *g, struct sample_params *out, struct err *e) {
+    static const char key[] = "tokenizer.ggml.suppress_tokens";
+    const struct gguf_value *v = out->suppressed = gguf_find(g, key);
+    ERR_IF(v && (v->type != GGUF_ARRAY || !is_number(v->elem)), e, ERR_INPUT, "%s: %s: %s, expected an array of ids",
+           g->path, key, gguf_type_name(v->type == GGUF_ARRAY ? v->elem : v->type));
+    return true;
+}
+
 bool sample_keys_read(const struct settings *o, const struct gguf *g, struct sample_params *out, struct err *e) {
     *out = o->sample;
     for (size_t i = 0; i < ARRAY_LEN(keys); i++)
         if (!opt_given(o, keys[i].option))
             ERR_FORWARD(read_key(&keys[i], g, out, e));
-    return true;
+    return read_suppressed(g, out, e);
 }

@@ -63,12 +63,16 @@ static bool likelier(const struct sampler *s, uint32_t a, uint32_t b) {
     return x > y || (x == y && a < b);
 }
 
+static void add_bias(struct sampler *s, int64_t id, float value) {
+    if (id >= 0 && (uint64_t)id < s->n_vocab)
+        s->logits[id] += value;
+}
+
 static void stage_bias(struct sampler *s) {
-    for (size_t i = 0; i < s->p.n_bias; i++) {
-        int32_t id = s->p.bias[i].id;
-        if (id >= 0 && (size_t)id < s->n_vocab)
-            s->logits[id] += s->p.bias[i].value;
-    }
+    for (size_t i = 0; i < s->p.n_bias; i++)
+        add_bias(s, s->p.bias[i].id, s->p.bias[i].value);
+    for (uint64_t i = 0; s->p.suppressed && i < s->p.suppressed->count; i++)
+        add_bias(s, gguf_array_int(s->p.suppressed, i), -INFINITY);
 }
 
 static void penalize(const struct sample_params *p, float *logit, uint32_t uses) {

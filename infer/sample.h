@@ -3,7 +3,7 @@
 // penalties, top-k, softmax, top-p, min-p, temperature, draw. Same seed, same text, on every machine.
 #pragma once
 
-#include "base/err.h"
+#include "gguf.h"
 
 struct logit_bias {
     int32_t id;
@@ -20,6 +20,7 @@ struct sample_params {
     float frequency_penalty, presence_penalty;
     const struct logit_bias *bias;
     size_t n_bias;
+    const struct gguf_value *suppressed; // an array of ids that are never chosen, or NULL
     uint64_t seed;
 };
 
@@ -27,7 +28,7 @@ extern const struct sample_params sample_defaults;
 
 struct sampler;
 
-// p->bias is borrowed. Scratch for n_vocab candidates is taken here, nothing per token.
+// p->bias and p->suppressed are borrowed. Scratch for n_vocab candidates is taken here, nothing per token.
 bool sampler_open(struct sampler **out, const struct sample_params *p, size_t n_vocab, struct err *e);
 void sampler_close(struct sampler *s); // NULL is fine
 

@@ -5,8 +5,9 @@
 //   random   a llama with random weights: what it says means nothing, but every weight counts.
 // experts=N: each feed-forward is N experts of which a token sees two. arch=NAME writes another architecture's name;
 // window=N makes it a gemma3 whose first layer sees N keys; context=N; template=0, vocab=0, tensors=0 leave those out;
-// thinks=1: the chain thinks first; sampling=T writes general.sampling.temp; parts=N splits it:
-// FILE-00001-of-0000N.gguf and so on. The vocabulary is byte-level BPE: 256 bytes, a few merges, control tokens.
+// thinks=1: the chain thinks first; sampling=T writes general.sampling.temp;
+// suppress=ID a token that is never to be chosen; parts=N splits it: FILE-00001-of-0000N.gguf and so on. The vocabulary
+// is byte-level BPE: 256 bytes, a few merges, control tokens.
 #include "base/base.h"
 
 #include <stdio.h>
@@ -38,9 +39,10 @@ struct options {
     const char *arch;
     uint32_t context, window, experts;
     bool template, vocab, tensors;
-    bool thinks;    // an answer begins with <think>12</think>
-    float sampling; // negative: no key
-    unsigned parts; // 0: one file
+    bool thinks;      // an answer begins with <think>12</think>
+    float sampling;   // negative: no key
+    int32_t suppress; // negative: no key
+    unsigned parts;   // 0: one file
 };
 
 // Only a model that thinks has the tokens for it.
@@ -119,6 +121,8 @@ static void write_keys(struct gguf_writer *w, const struct options *o) {
     }
     if (o->sampling >= 0)
         gguf_write_f32(w, "general.sampling.temp", o->sampling);
+    if (o->suppress >= 0)
+        gguf_write_array(w, "tokenizer.ggml.suppress_tokens", GGUF_I32, 1, &o->suppress, sizeof o->suppress);
     if (o->template)
         gguf_write_str(w, "tokenizer.chat_template", chatml);
     if (o->vocab)
@@ -260,6 +264,8 @@ static bool read_options(struct options *o, char **argv) {
             o->parts = (unsigned)strtoul(value, NULL, 10);
         else if (strncmp(*argv, "sampling=", n) == 0)
             o->sampling = strtof(value, NULL);
+        else if (strncmp(*argv, "suppress=", n) == 0)
+            o->suppress = (int32_t)strtol(value, NULL, 10);
         else if (strcmp(*argv, "thinks=1") == 0)
             o->thinks = true;
         else if (strcmp(*argv, "template=0") == 0)
@@ -296,8 +302,13 @@ static bool write_parts(const char *path, unsigned n, const struct buf *whole) {
 }
 
 int main(int argc, char **argv) {
-    struct options o = {
-        .arch = "llama", .context = 8192, .template = true, .vocab = true, .tensors = true, .sampling = -1};
+    struct options o = {.arch = "llama",
+                        .context = 8192,
+                        .template = true,
+                        .vocab = true,
+                        .tensors = true,
+                        .sampling = -1,
+                        .suppress = -1};
     if (argc < 3 || !read_options(&o, argv + 3)) {
         fprintf(stderr, "usage: make_model chain|random FILE [NAME=VALUE]...\n");
         return 2;

@@ -178,6 +178,14 @@ static void test_bias(void) {
     p.n_bias = ARRAY_LEN(bias);
     count(p, logits, 3, NULL, 0, counts);
     fits(counts, (const double[]){2 / 3.0, 1 / 3.0, 0}, 3);
+    const int32_t ids[] = {-1, 0, 77};
+    p.suppressed = &(const struct gguf_value){.type = GGUF_ARRAY,
+                                              .elem = GGUF_I32,
+                                              .count = ARRAY_LEN(ids),
+                                              .data = (const uint8_t *)ids,
+                                              .size = sizeof ids};
+    count(p, logits, 3, NULL, 0, counts);
+    fits(counts, (const double[]){0, 1, 0}, 3);
 }
 
 static int by_logit(const void *a, const void *b) {

@@ -241,7 +241,7 @@ INLINE void rows_dot(const struct format256 f, const struct dot_job *j, uint32_t
         __m128 acc[MAX_COLS][8];
         for (uint32_t c = 0; c < cols; c++)
             UNROLL for (int i = 0; i < 8; i++) acc[c][i] = _mm_setzero_ps();
-        add_blocks(f, row, x, cols, j->n, ahead_of_row(j, r), acc);
+        add_blocks(f, row, x, cols, j->n, ahead_of_row(j, r, ROWS), acc);
         for (uint32_t c = 0; c < cols; c++)
             _mm_mask_storeu_ps(j->y + (first + c) * j->y_stride + r, (__mmask8)((1u << rows) - 1), tree(acc[c]));
     }

@@ -151,7 +151,7 @@ INLINE void rows_dot(const struct format32 f, const struct dot_job *j, uint32_t 
     for (uint32_t c = 0; c < cols; c++)
         prepare(f, j, first + c, &x[c]);
     for (uint32_t r = 0; r < j->rows; r++)
-        row_dot(f, j->w + r * j->row_size, ahead_of_row(j, r), (j->rows - r) * j->row_size, x, cols, j->n,
+        row_dot(f, j->w + r * j->row_size, ahead_of_row(j, r, 1), (j->rows - r) * j->row_size, x, cols, j->n,
                 j->y + first * j->y_stride + r, j->y_stride);
 }
 

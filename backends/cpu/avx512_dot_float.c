@@ -38,7 +38,7 @@ INLINE void dot_float(float_reader *read, const struct dot_job *j) {
         for (uint32_t c = 0; c < j->cols; c += ROWS) {
             uint32_t cols = j->cols - c < ROWS ? j->cols - c : ROWS;
             const float *x[ROWS];
-            const char *next = ahead_of_row(j, r);
+            const char *next = ahead_of_row(j, r, ROWS);
             float out[ROWS][ROWS];
             for (uint32_t i = 0; i < ROWS; i++)
                 x[i] = (const float *)(const void *)(j->x + (c + (i < cols ? i : cols - 1)) * j->x_stride);

@@ -34,7 +34,7 @@ INLINE __m512i weights_at(const char *w, size_t i, size_t n) {
 INLINE void few_columns(const struct dot_job *j, uint32_t r, const char *const x[ROWS], int cols,
                         float out[ROWS][ROWS]) {
     __m512 sum[ROWS][ROWS];
-    const char *row[ROWS], *next = ahead_of_row(j, r);
+    const char *row[ROWS], *next = ahead_of_row(j, r, ROWS);
     UNROLL for (uint32_t i = 0; i < ROWS; i++) row[i] = row_of(j, r + i);
     UNROLL for (int i = 0; i < ROWS * ROWS; i++) sum[i / ROWS][i % ROWS] = _mm512_setzero_ps();
     for (size_t i = 0; i < j->n; i += STEP) {

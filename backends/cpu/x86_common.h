@@ -49,9 +49,9 @@ INLINE void ask_ahead(struct ahead *a) {
 #define AHEAD_BYTES 16384
 
 // What lies so far behind row r of a job in the order in which its thread reads: other threads read what follows a
-// job's rows in the file.
-INLINE const char *ahead_of_row(const struct dot_job *j, uint32_t r) {
-    size_t at = r * j->row_size + AHEAD_BYTES, size = j->rows * j->row_size;
+// job's rows in the file. Of `side` rows that are read side by side, the last begins so much further on.
+INLINE const char *ahead_of_row(const struct dot_job *j, uint32_t r, uint32_t side) {
+    size_t at = (r + side - 1) * j->row_size + AHEAD_BYTES, size = j->rows * j->row_size;
     return at < size || !j->next ? j->w + at : j->next + (at - size);
 }
 

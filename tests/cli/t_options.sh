@@ -70,6 +70,12 @@ check "b was said" sh -c "! grep -q b '$T/.out'"
 run pith -m "$CHAIN" --logit-bias 99999=1 a </dev/null
 refused 2 '--logit-bias 99999'
 
+case_ "tokens that the file suppresses are never said"
+model chain "$T/never.gguf" suppress=98
+run pith -m "$T/never.gguf" --raw -n 1 --temp 0 a </dev/null
+status 0
+check "b was said" sh -c "! grep -q b '$T/.out'"
+
 case_ "the file's sampling keys are defaults, options are stronger"
 model chain "$T/cold.gguf" sampling=0
 for seed in 1 2 3 4 5; do
