@@ -6,7 +6,11 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "base/place.h"
 
 #if defined(__x86_64__)
 #define SPIN_PAUSE() __builtin_ia32_pause()
@@ -18,6 +22,15 @@
 
 // About 20 microseconds; a stage usually ends within one.
 #define SPINS 2000
+// Nanoseconds beyond those for two pieces after which whoever is still at work is taken to have lost its core.
+#define PATIENCE 100000
+
+// Of a thread, on a cache line of its own.
+struct seat {
+    _Alignas(64) atomic_bool holds; // pieces, or is between stages
+    atomic_int thread, cpu;         // as base/place.h names them; known anew with every portion
+    _Atomic uint64_t helped;        // the stage within which another thread gave it its core
+};
 
 struct pool {
     unsigned n;
@@ -28,7 +41,9 @@ struct pool {
     pthread_cond_t cond;
     // The job and its stage: written while all pieces are done and none can be taken, read by who holds a piece.
     struct pool_job job;
-    uint32_t n_pieces;
+    _Atomic uint32_t n_pieces;
+    _Atomic uint64_t began; // nanoseconds: the stage
+    struct seat *seats;     // [n]
     // Each on a cache line of its own: they are written by one thread while others read their neighbour.
     _Alignas(
         64) _Atomic uint64_t ticket; // OVER, the number of the stage, and in the low half the pieces nobody has taken
@@ -45,12 +60,54 @@ struct worker_start {
     unsigned thread;
 };
 
-// Returns when the ticket is not `old` any more: spins first, then sleeps.
-static void wait_change(struct pool *p, uint64_t old) {
-    for (unsigned i = 0; i < p->spins; i++) {
+static uint64_t now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+// Whether the ticket changed within n looks at it.
+static bool changes(struct pool *p, uint64_t old, unsigned n) {
+    for (unsigned i = 0; i < n; i++) {
         if (atomic_load_explicit(&p->ticket, memory_order_acquire) != old)
-            return;
+            return true;
         SPIN_PAUSE();
+    }
+    return false;
+}
+
+// The same, within the time that another thread's last pieces of the stage may take.
+static bool ends_in_time(struct pool *p, uint64_t old) {
+    uint64_t from = now(), spent = from - atomic_load_explicit(&p->began, memory_order_relaxed);
+    uint64_t piece = spent * p->n / (atomic_load_explicit(&p->n_pieces, memory_order_relaxed) + 1u);
+    while (now() - from < PATIENCE + 2 * piece)
+        if (changes(p, old, 16))
+            return true;
+    return false;
+}
+
+// A thread that still holds pieces has most likely lost its core to another process, which may keep it for
+// milliseconds. This one has nothing to do: it gives the other its core and queues up at that one's.
+static void give_core(struct pool *p, uint64_t stage, unsigned thread) {
+    for (unsigned t = 0; t < p->n; t++) {
+        struct seat *s = &p->seats[t];
+        uint64_t helped = atomic_load(&s->helped);
+        if (t == thread || !atomic_load(&s->holds) || helped == stage ||
+            !atomic_compare_exchange_strong(&s->helped, &helped, stage))
+            continue;
+        place_exchange(atomic_load(&s->thread), atomic_load(&s->cpu));
+        return;
+    }
+}
+
+// Returns when the ticket is not `old` any more: spins first, then sees to the others, then sleeps.
+static void wait_change(struct pool *p, uint64_t old, unsigned thread) {
+    if (changes(p, old, p->spins))
+        return;
+    if (p->spins && !(old & OVER)) {
+        if (ends_in_time(p, old))
+            return;
+        give_core(p, old, thread);
     }
     pthread_mutex_lock(&p->mutex);
     atomic_fetch_add(&p->sleepers, 1);
@@ -83,7 +140,8 @@ static void advance(struct pool *p, unsigned thread) {
     size_t n;
     while ((n = p->job.next(p->job.user)) == 1)
         p->job.piece(p->job.user, 0, thread);
-    p->n_pieces = (uint32_t)n;
+    atomic_store_explicit(&p->n_pieces, (uint32_t)n, memory_order_relaxed);
+    atomic_store_explicit(&p->began, now(), memory_order_relaxed);
     atomic_store_explicit(&p->done, 0, memory_order_relaxed);
     announce(p, (n ? 0 : OVER) | stage | n);
 }
@@ -97,17 +155,21 @@ static uint32_t portion(const struct pool *p, uint32_t left) {
 // Takes and does pieces, and begins the stages after those that end here, until none is left to take. Returns the
 // ticket that said so. The stage cannot end while this thread holds a piece.
 static uint64_t work(struct pool *p, unsigned thread) {
+    struct seat *seat = &p->seats[thread];
     uint64_t ticket = atomic_load_explicit(&p->ticket, memory_order_acquire);
     while ((uint32_t)ticket) {
         uint32_t left = (uint32_t)ticket, n = portion(p, left);
         if (!atomic_compare_exchange_weak_explicit(&p->ticket, &ticket, ticket - n, memory_order_acquire,
                                                    memory_order_acquire))
             continue;
-        uint32_t all = p->n_pieces, first = all - left;
+        atomic_store_explicit(&seat->cpu, place_cpu(), memory_order_relaxed);
+        atomic_store_explicit(&seat->holds, true, memory_order_relaxed);
+        uint32_t all = atomic_load_explicit(&p->n_pieces, memory_order_relaxed), first = all - left;
         for (uint32_t i = 0; i < n; i++)
             p->job.piece(p->job.user, first + i, thread);
         if (atomic_fetch_add_explicit(&p->done, n, memory_order_acq_rel) + n == all)
             advance(p, thread);
+        atomic_store_explicit(&seat->holds, false, memory_order_relaxed);
         ticket = atomic_load_explicit(&p->ticket, memory_order_acquire);
     }
     return ticket;
@@ -116,20 +178,22 @@ static uint64_t work(struct pool *p, unsigned thread) {
 static void *worker(void *argument) {
     struct worker_start start = *(struct worker_start *)argument;
     free(argument);
+    atomic_store(&start.pool->seats[start.thread].thread, place_thread());
     for (;;) {
         uint64_t ticket = work(start.pool, start.thread);
         if (atomic_load(&start.pool->quit)) // looked at after the ticket: it is set before the last change
             return NULL;
-        wait_change(start.pool, ticket);
+        wait_change(start.pool, ticket, start.thread);
     }
 }
 
 void pool_run(struct pool *p, const struct pool_job *job) {
     uint64_t ticket;
     p->job = *job;
+    atomic_store(&p->seats[0].thread, place_thread());
     advance(p, 0);
     while (!((ticket = work(p, 0)) & OVER))
-        wait_change(p, ticket);
+        wait_change(p, ticket, 0);
 }
 
 struct each {
@@ -189,7 +253,11 @@ bool pool_open(struct pool **out, unsigned n, struct err *e) {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     p->spins = cores > 0 && n <= (unsigned long)cores ? SPINS : 0;
     p->threads = calloc(n, sizeof *p->threads);
-    if (!p->threads || !start_workers(p)) {
+    if (posix_memalign((void **)&p->seats, 64, n * sizeof *p->seats) != 0)
+        p->seats = NULL;
+    else
+        memset(p->seats, 0, n * sizeof *p->seats);
+    if (!p->threads || !p->seats || !start_workers(p)) {
         pool_close(p);
         return err_set(e, ERR_SYSTEM, "threads: the system refused to start %u", n);
     }
@@ -207,6 +275,7 @@ void pool_close(struct pool *p) {
     pthread_cond_destroy(&p->cond);
     pthread_mutex_destroy(&p->mutex);
     free(p->threads);
+    free(p->seats);
     free(p);
 }
 

@@ -2,10 +2,13 @@
 // The thread pool: every piece is done once, stages follow each other, and a thread without a piece holds nobody.
 #include "base/pool.h"
 
+#include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 
+#include "base/place.h"
 #include "tests/test.h"
 
 #define MAX_PIECES 64
@@ -121,7 +124,71 @@ static void check_slow(void) {
     pool_close(p);
 }
 
+#ifdef __linux__
+// A thread that says where it runs until it is told to end.
+struct runner {
+    atomic_int thread, cpu;
+    atomic_bool quit;
+};
+
+static void *run_about(void *user) {
+    struct runner *r = user;
+    atomic_store(&r->thread, place_thread());
+    while (!atomic_load(&r->quit))
+        atomic_store(&r->cpu, place_cpu());
+    return NULL;
+}
+
+static bool same_affinity(int thread, const cpu_set_t *before) {
+    cpu_set_t now;
+    return sched_getaffinity(thread, sizeof now, &now) == 0 && CPU_EQUAL(&now, before);
+}
+
+// Sends the runner to another processor than `here`; where it then runs.
+static int send_elsewhere(const struct runner *r, int here, const cpu_set_t *usable) {
+    cpu_set_t others = *usable;
+    CPU_CLR((size_t)here, &others);
+    while (!atomic_load(&r->thread))
+        sched_yield();
+    if (sched_setaffinity(atomic_load(&r->thread), sizeof others, &others) != 0)
+        return here;
+    while (atomic_load(&r->cpu) == here || atomic_load(&r->cpu) < 0)
+        sched_yield();
+    sched_setaffinity(atomic_load(&r->thread), sizeof *usable, usable);
+    return atomic_load(&r->cpu);
+}
+
+// Both land on the other's processor, at the latest in one of some tries, as the system moves threads too; and both may
+// go where they could before.
+static void check_exchange(void) {
+    struct runner r = {.cpu = -1};
+    pthread_t other;
+    cpu_set_t before;
+    test_case("threads change places");
+    if (!CHECK(sched_getaffinity(0, sizeof before, &before) == 0) ||
+        !CHECK(pthread_create(&other, NULL, run_about, &r) == 0))
+        return;
+    bool moved = CPU_COUNT(&before) < 2;
+    for (int i = 0; i < 1000 && !moved; i++) {
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        int here = place_cpu(), there = send_elsewhere(&r, here, &before);
+        place_exchange(atomic_load(&r.thread), there);
+        moved = place_cpu() == there;
+        for (int k = 0; k < 1000000 && moved && atomic_load(&r.cpu) != here; k++)
+            sched_yield();
+        moved = moved && atomic_load(&r.cpu) == here;
+    }
+    CHECK(moved);
+    CHECK(same_affinity(0, &before) && same_affinity(atomic_load(&r.thread), &before));
+    atomic_store(&r.quit, true);
+    pthread_join(other, NULL);
+}
+#else
+static void check_exchange(void) {}
+#endif
+
 void unit_pool(void) {
+    check_exchange();
     check_stages(1);
     check_stages(2);
     check_stages(5);
