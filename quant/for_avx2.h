@@ -25,6 +25,10 @@
 #define search_affine(...) search_affine_avx2(__VA_ARGS__)
 #define search_affine_half(...) search_affine_half_avx2(__VA_ARGS__)
 #define search_affine_block(...) search_affine_block_avx2(__VA_ARGS__)
+#define lattice_bits(...) lattice_bits_avx2(__VA_ARGS__)
+#define lattice_code(...) lattice_code_avx2(__VA_ARGS__)
+#define lattice_list_runs(...) lattice_list_runs_avx2(__VA_ARGS__)
+#define lattice_choose(...) lattice_choose_avx2(__VA_ARGS__)
 #define lattice_search(...) lattice_search_avx2(__VA_ARGS__)
 
 #if defined(__clang__)

@@ -4,149 +4,31 @@
 //     sum w x^2 - a (2 p - a q),   p = sum w x c,   q = sum w c^2
 //
 // where p and q do not depend on the scale. Each sub-block has a ladder of scales around the one that suits it; the
-// points that are best at each rung are looked for once, with all rungs side by side. After that any scale of the
-// sub-block is tried by looking at the sums of the two rungs next to it, so the scales of a whole block can be searched
-// together.
-//
-// In the codebook of the IQ1 formats, which has a third of all combinations of levels, points far from the elements are
-// not looked at: of each element the two levels next to it count, and of their 256 combinations those that are points.
+// points that are best at each rung are looked for once, with all rungs side by side (lattice_points.c). After that any
+// scale of the sub-block is tried by looking at the sums of the two rungs next to it, so the scales of a whole block
+// can be searched together. In the end each group takes the best of its points for the scales that were found.
 #include "quant/lattice.h"
 
 #include <math.h>
 
+#include "quant/lattice_points.h"
 #include "quant/search.h"
 #include "quant/wide.h"
 
-#define MAX_POINTS 2048
-
-#define RUNGS 16
-#define RUNG 1.07f       // from one to the next
-#define LEAST_RUNG 0.62f // of the likely scale
-
-// Points to choose from.
-struct cloud {
-    int n;
-    float p[MAX_POINTS], q[MAX_POINTS];
-    uint16_t point[MAX_POINTS]; // packed
-};
-
-// A bit for each packed point that the codebook has.
-struct members {
-    uint64_t bits[1 << 10];
-};
+#define RUNG 1.12f       // from one to the next
+#define LEAST_RUNG 0.68f // of the likely scale
 
 // A block while it is searched.
 struct work {
     const struct lattice *l;
     const float *x, *w;
-    struct members members;
-    uint16_t offset[256];             // of packed points: combinations of levels from that of the lowest ones
+    struct lattice_runs runs;
     float rung[16][RUNGS];            // by sub-block: scales, and for the points that are best there:
     float p[16][RUNGS], q[16][RUNGS]; // their sums
-    float own[16];                    // the best scale
-    uint16_t point[64][2][RUNGS];     // by group and way
-    uint8_t way[64][RUNGS];           // of a unit: the better one
+    float likely[16], own[16];        // scales: the middle of the ladder, and the best
+    struct lattice_job job[64][2];    // by group and way
     uint8_t signs[64];                // of a group, as the elements have them
-    struct cloud cloud;
 };
-
-static int bits_of(const struct lattice *l) {
-    return l->len == 8 ? 2 : 3;
-}
-
-// The code of index v at the given way.
-static float code(const struct lattice *l, int v, int way) {
-    return l->values ? (float)l->values[v] : (float)(8 * (v - 1) + (way ? -1 : 1));
-}
-
-static void list_members(struct work *k) {
-    const struct lattice *l = k->l;
-    memset(k->members.bits, 0, sizeof k->members.bits);
-    for (int i = 0; i < l->n_points; i++)
-        k->members.bits[l->points[i] >> 6] |= UINT64_C(1) << (l->points[i] & 63);
-    k->offset[0] = 0;
-    for (int i = 0, n = 1; i < 8; i++, n *= 2)
-        for (int m = 0; m < n; m++)
-            k->offset[n + m] = (uint16_t)(k->offset[m] + (1 << 2 * i));
-}
-
-static unsigned is_member(const struct members *m, unsigned point) {
-    return m->bits[point >> 6] >> (point & 63) & 1;
-}
-
-// Sums over elements for combinations of their levels: p, q, and the smallest part of p.
-struct sums {
-    float p[256], q[256], least[256];
-};
-
-static void spread(float *sums, int n, int to, float part) {
-    if (n < WIDE)
-        for (int k = 0; k < n; k++)
-            sums[to * n + k] = sums[k] + part;
-    else
-        for (int k = 0; k < n; k += WIDE)
-            wide_store(sums + to * n + k, wide_load(sums + k) + part);
-}
-
-static void spread_least(float *least, int n, int to, float part) {
-    for (int k = 0; k < n; k++)
-        least[to * n + k] = least[k] < part ? least[k] : part;
-}
-
-static void start_sums(struct sums *s) {
-    s->p[0] = s->q[0] = 0;
-    s->least[0] = INFINITY;
-}
-
-// One more element, for which there are the levels from `first` on.
-static void add_element(const struct lattice *l, int way, bool flip, float x, float w, int first, int choices, int n,
-                        struct sums *s) {
-    for (int v = choices - 1; v >= 0; v--) {
-        float c = code(l, first + v, way), p = w * x * c;
-        spread(s->q, n, v, w * c * c);
-        spread(s->p, n, v, p);
-        if (flip)
-            spread_least(s->least, n, v, p);
-    }
-}
-
-// Half of the elements, with all their levels.
-static void sum_half(const struct lattice *l, int way, bool flip, const float *x, const float *w, struct sums *s) {
-    start_sums(s);
-    for (int i = 0, n = 1; i < l->len / 2; i++, n <<= bits_of(l))
-        add_element(l, way, flip, x[i], w[i], 0, 1 << bits_of(l), n, s);
-}
-
-// The sums of the halves of all points.
-struct halves {
-    int shift; // of the second one in a point
-    struct sums low, high;
-};
-
-static void sum_halves(const struct lattice *l, int way, bool flip, const float *x, const float *w, struct halves *h) {
-    h->shift = l->len / 2 * bits_of(l);
-    sum_half(l, way, flip, x, w, &h->low);
-    sum_half(l, way, flip, x + l->len / 2, w + l->len / 2, &h->high);
-}
-
-// Puts a point at the end of the list. `flip`: one sign is wrong, that of the element that loses least.
-static void put_point(const struct halves *h, unsigned point, bool flip, struct cloud *c) {
-    const unsigned a = point & ((1u << h->shift) - 1), b = point >> h->shift;
-    const int n = c->n;
-    c->p[n] = h->low.p[a] + h->high.p[b];
-    c->q[n] = h->low.q[a] + h->high.q[b];
-    c->point[n] = (uint16_t)point;
-    if (flip)
-        c->p[n] -= 2 * (h->low.least[a] < h->high.least[b] ? h->low.least[a] : h->high.least[b]);
-}
-
-// All points. x are magnitudes where the format stores signs.
-static void sum_points(const struct lattice *l, int way, bool flip, const float *x, const float *w, struct cloud *c) {
-    struct halves h;
-    sum_halves(l, way, flip, x, w, &h);
-    for (c->n = 0; c->n < l->n_points; c->n++)
-        put_point(&h, l->points[c->n], flip, c);
-}
 
 // Levels of a way as if all steps were the same: the first one, and the step.
 struct ladder {
@@ -155,75 +37,8 @@ struct ladder {
 
 static struct ladder ladder_of(const struct lattice *l, int way) {
     const int last = l->len == 8 ? 2 : 7;
-    const float first = code(l, 0, way);
-    return (struct ladder){first, (code(l, last, way) - first) / (float)last, (float)last};
-}
-
-#define FEWEST 6 // points to choose from
-
-// The points around the elements at a scale.
-static void sum_near(struct work *k, int way, const float *x, const float *w, float scale) {
-    const struct lattice *l = k->l;
-    const struct ladder ladder = ladder_of(l, way);
-    const float inverse = 1 / (scale * ladder.step);
-    const float shift = ladder.first / ladder.step, most = ladder.last - 1;
-    struct cloud *c = &k->cloud;
-    struct sums s;
-    unsigned lowest = 0;
-    uint8_t found[256];
-    int n = 0;
-    start_sums(&s);
-    for (int i = 0, size = 1; i < 8; i++, size *= 2) {
-        float at = x[i] * inverse - shift;
-        int first = (int)(at > most ? most : at > 0 ? at : 0);
-        add_element(l, way, false, x[i], w[i], first, 2, size, &s);
-        lowest |= (unsigned)first << 2 * i;
-    }
-    for (unsigned m = 0; m < 256; m++) {
-        found[n] = (uint8_t)m;
-        n += (int)is_member(&k->members, lowest + k->offset[m]);
-    }
-    for (int i = 0; i < n; i++) {
-        c->p[i] = s.p[found[i]];
-        c->q[i] = s.q[found[i]];
-        c->point[i] = (uint16_t)(lowest + k->offset[found[i]]);
-    }
-    c->n = n;
-}
-
-// Lists the points to choose from, which are the best at scales around a.
-static void list_points(struct work *k, int way, bool flip, const float *x, const float *w, float a) {
-    k->cloud.n = 0;
-    if (!k->l->values && a > 0x1p-100f)
-        sum_near(k, way, x, w, a);
-    if (k->cloud.n < FEWEST)
-        sum_points(k->l, way, flip, x, w, &k->cloud);
-}
-
-// Adds to p and q those of the points that are best at the rungs; of equals the first.
-static void choose_points(const struct cloud *c, const float *rung, float *p, float *q, uint16_t *point) {
-    wide scale[RUNGS / WIDE], top[RUNGS / WIDE];
-    wide_mask at[RUNGS / WIDE] = {{0}};
-    int32_t best[RUNGS];
-    for (int u = 0; u < RUNGS / WIDE; u++) {
-        scale[u] = wide_load(rung + WIDE * u);
-        top[u] = wide_all(-INFINITY);
-    }
-    for (int k = 0; k < c->n; k++) {
-        const wide twice = wide_all(c->p[k] + c->p[k]), square = wide_all(c->q[k]);
-        for (int u = 0; u < RUNGS / WIDE; u++) {
-            wide v = twice - scale[u] * square;
-            wide_mask better = v > top[u];
-            top[u] = wide_max(top[u], v);
-            at[u] = (better & k) | (~better & at[u]);
-        }
-    }
-    memcpy(best, at, sizeof at);
-    for (int i = 0; i < RUNGS; i++) {
-        p[i] += c->p[best[i]];
-        q[i] += c->q[best[i]];
-        point[i] = c->point[best[i]];
-    }
+    const float first = lattice_code(l, 0, way);
+    return (struct ladder){first, (lattice_code(l, last, way) - first) / (float)last, (float)last};
 }
 
 #define LIKELY_ROUNDS 3
@@ -239,7 +54,7 @@ static float likely_scale(const struct lattice *l, int way, const float *x, cons
         total += weight;
     }
     float scale = sqrtf(vec4_sum(square) / vec4_sum(total)) / l->typical;
-    for (int round = 0; round < (l->values ? 0 : LIKELY_ROUNDS) && scale > 0x1p-100f; round++) {
+    for (int round = 0; round < (l->values && l->len == 8 ? 0 : LIKELY_ROUNDS) && scale > 0x1p-100f; round++) {
         const float inverse = 1 / (scale * ladder.step), shift = ladder.first / ladder.step;
         vec4 cross = {0}, power = {0};
         for (int i = 0; i < n; i += 4) {
@@ -264,56 +79,66 @@ static bool is_odd(const struct work *k, int group) {
     return odd;
 }
 
-static void add_group(struct work *k, int g, int way, bool odd, const float *rung, float likely, float *p, float *q) {
+// Ways that a unit chooses between.
+static int ways_of(const struct work *k, int unit) {
     const struct lattice *l = k->l;
-    const float *x = k->x + g * l->len, *w = k->w + g * l->len;
-    const bool flip = odd && (l->unit == 1 || g % 2 == way);
-    float size[8];
-    k->signs[g] = 0;
-    for (int i = 0; i < l->len; i++) {
-        size[i] = l->values ? fabsf(x[i]) : x[i];
-        k->signs[g] |= (uint8_t)((x[i] < 0) << i);
-    }
-    list_points(k, way, flip, size, w, likely);
-    choose_points(&k->cloud, rung, p, q, k->point[g][way]);
+    return !l->values || (l->unit == 2 && l->even && is_odd(k, unit * l->unit)) ? 2 : 1;
 }
 
 // What a unit takes at the rungs of sub-block j, the better way where there are two.
-static void add_unit(struct work *k, int j, int unit, float likely) {
+static void add_unit(struct work *k, int j, int unit) {
     const struct lattice *l = k->l;
     float p[2][RUNGS] = {{0}}, q[2][RUNGS] = {{0}};
-    const bool odd = l->even && is_odd(k, unit * l->unit);
-    const int ways = !l->values || (odd && l->unit == 2) ? 2 : 1;
+    const int ways = ways_of(k, unit);
     for (int way = 0; way < ways; way++)
-        for (int i = 0; i < l->unit; i++)
-            add_group(k, unit * l->unit + i, way, odd, k->rung[j], likely, p[way], q[way]);
+        for (int g = unit * l->unit; g < (unit + 1) * l->unit; g++)
+            for (int i = 0; i < RUNGS; i++) {
+                p[way][i] += k->job[g][way].p[i];
+                q[way][i] += k->job[g][way].q[i];
+            }
     for (int i = 0; i < RUNGS; i++) {
         const float a = k->rung[j][i];
         const int way = ways > 1 && 2 * p[1][i] - a * q[1][i] > 2 * p[0][i] - a * q[0][i];
-        k->way[unit][i] = (uint8_t)way;
         k->p[j][i] += p[way][i];
         k->q[j][i] += q[way][i];
     }
 }
 
-// The ladder of sub-block j, with a likely scale in its middle. Returns the scale that gains most.
-static float make_ladder(struct work *k, int j, float likely) {
-    const int units = k->l->sub / k->l->unit;
-    float scale = likely * LEAST_RUNG, gain = -1, own = 0;
-    for (int i = 0; i < RUNGS; i++, scale *= RUNG) {
+// Chooses points for the groups of sub-block j, at scales with the likely one in their middle.
+static void choose_points(struct work *k, int j) {
+    const struct lattice *l = k->l;
+    float scale = k->likely[j] * LEAST_RUNG;
+    for (int i = 0; i < RUNGS; i++, scale *= RUNG)
         k->rung[j][i] = scale;
-        k->p[j][i] = k->q[j][i] = 0;
-    }
+    for (int g = j * l->sub; g < (j + 1) * l->sub; g++)
+        for (int way = 0; way < ways_of(k, g / l->unit); way++) {
+            struct lattice_job *job = &k->job[g][way];
+            job->x = k->x + g * l->len;
+            job->w = k->w + g * l->len;
+            job->rung = k->rung[j];
+            job->way = way;
+            job->flip = l->even && is_odd(k, g) && (l->unit == 1 || g % 2 == way);
+            lattice_choose(l, &k->runs, job);
+        }
+}
+
+// The ladder of sub-block j, and the scale that gains most.
+static void make_ladder(struct work *k, int j) {
+    const int units = k->l->sub / k->l->unit;
+    float gain = -1;
+    choose_points(k, j);
+    memset(k->p[j], 0, sizeof k->p[j]);
+    memset(k->q[j], 0, sizeof k->q[j]);
     for (int u = j * units; u < (j + 1) * units; u++)
-        add_unit(k, j, u, likely);
+        add_unit(k, j, u);
+    k->own[j] = 0;
     for (int i = 0; i < RUNGS; i++) {
         const float p = k->p[j][i], q = k->q[j][i], g = p * (p / q);
         if (p > 0 && g > gain) {
             gain = g;
-            own = p / q;
+            k->own[j] = p / q;
         }
     }
-    return own;
 }
 
 #define OFF 1.2f  // a scale that is so far from the likely one deserves a ladder of its own
@@ -323,13 +148,18 @@ static void prepare_sub(struct work *k, int j) {
     const struct lattice *l = k->l;
     const int len = l->sub * l->len;
     const float *x = k->x + j * len, *w = k->w + j * len;
-    float likely = likely_scale(l, 0, x, w, len);
+    k->likely[j] = likely_scale(l, 0, x, w, len);
     if (!l->values)
-        likely = 0.5f * (likely + likely_scale(l, 1, x, w, len));
-    k->own[j] = make_ladder(k, j, likely);
-    for (int i = 0; i < LADDERS && (k->own[j] > likely * OFF || k->own[j] * OFF < likely); i++) {
-        likely = k->own[j];
-        k->own[j] = make_ladder(k, j, likely);
+        k->likely[j] = 0.5f * (k->likely[j] + likely_scale(l, 1, x, w, len));
+    make_ladder(k, j);
+    for (int i = 0; i < LADDERS && (k->own[j] > k->likely[j] * OFF || k->own[j] * OFF < k->likely[j]); i++) {
+        k->likely[j] = k->own[j];
+        make_ladder(k, j);
+    }
+    for (int g = j * l->sub; g < (j + 1) * l->sub; g++) {
+        k->signs[g] = 0;
+        for (int i = 0; i < l->len; i++)
+            k->signs[g] |= (uint8_t)((k->x[g * l->len + i] < 0) << i);
     }
 }
 
@@ -341,10 +171,11 @@ struct taken {
 // What sub-block j gains at scale a with the points of the better of the rungs around it.
 static float gain_at(const struct work *k, int j, float a, int *rung) {
     const float *p = k->p[j], *q = k->q[j];
-    int32_t at = 0;
-    for (int i = 1; i < RUNGS - 1; i++)
-        at += k->rung[j][i] < a;
-    float low = 2 * p[at] - a * q[at], high = 2 * p[at + 1] - a * q[at + 1];
+    unsigned below = 0; // the rungs that are: the first ones
+    for (int u = 0; u < RUNGS; u += WIDE)
+        below |= wide_bits(wide_load(k->rung[j] + u) < a) << u;
+    const int n = __builtin_ctz(~below), at = n < 2 ? 0 : n < RUNGS ? n - 1 : RUNGS - 2;
+    const float low = 2 * p[at] - a * q[at], high = 2 * p[at + 1] - a * q[at + 1];
     *rung = at + (high > low);
     return a * (high > low ? high : low);
 }
@@ -414,7 +245,7 @@ static uint8_t signs_of(const struct work *k, int g, unsigned point, int way) {
         return k->signs[g];
     float least = INFINITY;
     int lose = 0;
-    for (int i = 0, bits = bits_of(l); i < l->len; i++) {
+    for (int i = 0, bits = lattice_bits(l); i < l->len; i++) {
         float loss = w[i] * fabsf(x[i]) * (float)l->values[point >> i * bits & ((1u << bits) - 1)];
         if (loss < least) {
             least = loss;
@@ -432,44 +263,139 @@ static uint16_t index_of(const struct lattice *l, uint16_t point) {
     return (uint16_t)at;
 }
 
-static void take_points(const struct work *k, const struct taken *t, struct lattice_found *out) {
-    const struct lattice *l = k->l;
-    for (int g = 0; g < 256 / l->len; g++) {
-        const int rung = t->rung[g / l->sub], way = k->way[g / l->unit][rung];
-        const uint16_t point = k->point[g][way][rung];
-        out->way[g] = (uint8_t)way;
-        out->signs[g] = signs_of(k, g, point, way);
-        out->point[g] = index_of(l, point);
-    }
-}
-
-void lattice_search(const struct lattice *l, float unit, const float x[256], const float w[256],
-                    struct lattice_found *out) {
-    struct work k;
-    struct taken best = {{0}, {0}};
+// Scales and points that fit a scale of the block.
+static void find_scales(const struct work *k, float unit, struct lattice_found *out) {
     float kept[KEPT], gain = 0;
-    k.l = l;
-    k.x = x;
-    k.w = w;
-    if (!l->values)
-        list_members(&k);
-    for (int j = 0; j < 256 / (l->sub * l->len); j++)
-        prepare_sub(&k, j);
-    propose(&k, kept);
-    *out = (struct lattice_found){0};
+    propose(k, kept);
     for (int i = 0; i < KEPT; i++) {
         float d = kept[i];
         for (int round = 0; round < 4; round++) {
             struct taken taken = {{0}, {0}};
             uint16_t half = search_half(d / unit);
-            float g = settle(&k, num_f16_to_f32(half) * unit, &taken, &d);
+            float g = settle(k, num_f16_to_f32(half) * unit, &taken, &d);
             if (!(g > gain))
                 break;
             gain = g;
             out->half = half;
-            best = taken;
+            memcpy(out->scale, taken.scale, sizeof out->scale);
         }
     }
-    memcpy(out->scale, best.scale, sizeof out->scale);
-    take_points(&k, &best, out);
+}
+
+// The first of the rungs whose points are best for a group at scale a.
+static int rung_at(const struct lattice_job *job, float a) {
+    wide v[RUNGS / WIDE], top = wide_all(-INFINITY);
+    unsigned best = 0;
+    for (int u = 0; u < RUNGS / WIDE; u++) {
+        v[u] = 2 * wide_load(job->p + WIDE * u) - a * wide_load(job->q + WIDE * u);
+        top = wide_max(top, v[u]);
+    }
+    for (int u = 0; u < RUNGS / WIDE; u++)
+        best |= wide_bits(v[u] == wide_largest(top)) << WIDE * u;
+    return best ? __builtin_ctz(best) : 0;
+}
+
+// What the groups of a sub-block or a unit take: rungs by way, the better way, and its sums.
+struct share {
+    uint8_t rung[2][8];
+    int way;
+    float p, q;
+};
+
+static void share_of_unit(const struct work *k, int unit, float a, struct share *s) {
+    const struct lattice *l = k->l;
+    float p[2] = {0}, q[2] = {0};
+    const int ways = ways_of(k, unit);
+    for (int way = 0; way < ways; way++)
+        for (int i = 0; i < l->unit; i++) {
+            const struct lattice_job *job = &k->job[unit * l->unit + i][way];
+            const int rung = rung_at(job, a);
+            s->rung[way][i] = (uint8_t)rung;
+            p[way] += job->p[rung];
+            q[way] += job->q[rung];
+        }
+    s->way = ways > 1 && 2 * p[1] - a * q[1] > 2 * p[0] - a * q[0];
+    s->p = p[s->way];
+    s->q = q[s->way];
+}
+
+// The sums of sub-block j at scale a.
+static void share_of_sub(const struct work *k, int j, float a, float *p, float *q) {
+    const int units = k->l->sub / k->l->unit;
+    *p = *q = 0;
+    for (int u = j * units; u < (j + 1) * units; u++) {
+        struct share s;
+        share_of_unit(k, u, a, &s);
+        *p += s.p;
+        *q += s.q;
+    }
+}
+
+// The best of the sub-scales around that of sub-block j.
+static void settle_sub(const struct work *k, int j, float d, struct lattice_found *f, float *cross, float *square) {
+    const int now = f->scale[j], first = now > 0 ? now - 1 : 0, last = now + 1 < k->l->scales ? now + 1 : now;
+    float most = -INFINITY, c = 0, q = 0;
+    for (int s = first; s <= last; s++) {
+        const float step = (float)(2 * s + 1), a = d * step;
+        float p_s, q_s;
+        share_of_sub(k, j, a, &p_s, &q_s);
+        const float gain = a * (2 * p_s - a * q_s);
+        if (gain > most) {
+            most = gain;
+            f->scale[j] = (uint8_t)s;
+            c = step * p_s;
+            q = step * step * q_s;
+        }
+    }
+    *cross += c;
+    *square += q;
+}
+
+static void take_points(const struct work *k, float d, struct lattice_found *f) {
+    const struct lattice *l = k->l;
+    for (int u = 0; u < 256 / (l->len * l->unit); u++) {
+        struct share s;
+        share_of_unit(k, u, d * (float)(2 * f->scale[u * l->unit / l->sub] + 1), &s);
+        for (int i = 0; i < l->unit; i++) {
+            const int g = u * l->unit + i;
+            const uint16_t point = k->job[g][s.way].point[s.rung[s.way][i]];
+            f->way[g] = (uint8_t)s.way;
+            f->signs[g] = signs_of(k, g, point, s.way);
+            f->point[g] = index_of(l, point);
+        }
+    }
+}
+
+#define SETTLED 2 // times
+
+// Scales lie between rungs, and not all groups are best off with the points of the same one: each takes those that it
+// likes best, and sub-blocks and block the scales that are best for these.
+static void settle_points(const struct work *k, float unit, struct lattice_found *f) {
+    float d = num_f16_to_f32(f->half) * unit;
+    for (int round = 0; round < SETTLED; round++) {
+        float cross = 0, square = 0;
+        for (int j = 0; j < 256 / (k->l->sub * k->l->len); j++)
+            settle_sub(k, j, d, f, &cross, &square);
+        const uint16_t half = search_half(square > 0 && cross > 0 ? cross / square / unit : 0);
+        const float next = num_f16_to_f32(half) * unit;
+        if (half == f->half || !(next * (2 * cross - next * square) > d * (2 * cross - d * square)))
+            break;
+        f->half = half;
+        d = next;
+    }
+    take_points(k, d, f);
+}
+
+void lattice_search(const struct lattice *l, float unit, const float x[256], const float w[256],
+                    struct lattice_found *out) {
+    struct work k;
+    k.l = l;
+    k.x = x;
+    k.w = w;
+    *out = (struct lattice_found){0};
+    lattice_list_runs(l, &k.runs);
+    for (int j = 0; j < 256 / (l->sub * l->len); j++)
+        prepare_sub(&k, j);
+    find_scales(&k, unit, out);
+    settle_points(&k, unit, out);
 }

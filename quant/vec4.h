@@ -77,6 +77,16 @@ static inline bool vec4_all_true(vec4_mask m) {
     return (two[0] & two[1]) == UINT64_MAX;
 }
 
+// A bit for each lane.
+static inline unsigned vec4_bits(vec4_mask m) {
+#if defined(__SSE2__)
+    return (unsigned)_mm_movemask_ps((__m128)m);
+#else
+    m &= (vec4_mask){1, 2, 4, 8};
+    return (unsigned)(m[0] | m[1] | m[2] | m[3]);
+#endif
+}
+
 // Ties to even; magnitudes below 2^22.
 static inline vec4 vec4_round(vec4 v) {
     const vec4 magic = vec4_all(12582912.0f);

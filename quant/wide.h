@@ -24,12 +24,23 @@ static inline wide wide_all(float x) {
     return (wide)_mm256_set1_ps(x);
 }
 
+// A bit for each lane.
+static inline unsigned wide_bits(wide_mask m) {
+    return (unsigned)_mm256_movemask_ps((__m256)m);
+}
+
 static inline wide wide_max(wide a, wide b) {
     return (wide)_mm256_max_ps((__m256)a, (__m256)b);
 }
 
 static inline wide wide_min(wide a, wide b) {
     return (wide)_mm256_min_ps((__m256)a, (__m256)b);
+}
+
+static inline float wide_largest(wide v) {
+    float a[8];
+    wide_store(a, v);
+    return vec4_largest(vec4_max(vec4_load(a), vec4_load(a + 4)));
 }
 
 // The sum of all, in one order for every width.
@@ -45,6 +56,8 @@ typedef vec4_mask wide_mask;
 #define wide_load vec4_load
 #define wide_store vec4_store
 #define wide_all vec4_all
+#define wide_bits vec4_bits
+#define wide_largest vec4_largest
 #define wide_max vec4_max
 #define wide_min vec4_min
 
