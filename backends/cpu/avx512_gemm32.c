@@ -29,73 +29,94 @@ INLINE size_t place_of(size_t run, size_t runs) {
     return part * whole + (part < longer ? part : longer) + run / 8;
 }
 
-// Where the codes of sixteen elements of a run go, for rows from 16 v on. Runs behind the last one go where nobody
-// looks.
-INLINE uint8_t *codes_place(const struct format32 f, char *panel, size_t run, size_t runs, int half, int v,
-                            uint8_t *nowhere) {
-    if (run >= runs)
-        return nowhere;
-    return (uint8_t *)panel + place_of(run, runs) * run_size(f.run_len) + 4 * half * GROUP_BYTES + 64 * v;
-}
+// Unpacks eight runs of 32 rows, at `at`, to the places of the runs.
+typedef void runs_reader(const char *const at[PANEL_ROWS], char *const to[8]);
 
-// Four runs of the rows 16 v .. 16 v + 15, at `at` each.
-INLINE void unpack_four(const struct format32 f, const char *const at[16], char *panel, size_t run, size_t runs,
-                        int v) {
-    _Alignas(64) uint8_t nowhere[4 * GROUP_BYTES];
+// Four runs of the rows 16 v .. 16 v + 15.
+INLINE void unpack_four(const struct format32 f, const char *const at[16], size_t skip, char *const to[4], int v) {
     const int halves = f.run_len / 16;
     __m512i q[2][16];
     for (int r = 0; r < 16; r++)
-        UNROLL for (int half = 0; half < halves; half++) q[half][r] = f.codes(at[r], half);
+        UNROLL for (int half = 0; half < halves; half++) q[half][r] = f.codes(at[r] + skip, half);
     for (int half = 0; half < halves; half++) {
         uint8_t *out[4];
         for (size_t i = 0; i < 4; i++)
-            out[i] = codes_place(f, panel, run + i, runs, half, v, nowhere);
+            out[i] = (uint8_t *)to[i] + 4 * half * GROUP_BYTES + 64 * v;
         store_groups(q[half], out);
     }
 }
 
-INLINE void unpack_scales(const struct format32 f, const char *at, char *panel, size_t run, size_t runs, size_t row) {
-    __m256 d, m = _mm256_setzero_ps();
-    float d8[8], m8[8];
-    f.scales(at, &d, &m);
-    _mm256_storeu_ps(d8, d);
-    _mm256_storeu_ps(m8, m);
-    for (size_t i = 0; i < 8 && run + i < runs; i++) {
-        char *p = panel + place_of(run + i, runs) * run_size(f.run_len) + (size_t)f.run_len * PANEL_ROWS;
-        struct run_scales *s = (struct run_scales *)(void *)p;
-        s->d[row] = d8[i];
-        s->m[row] = m8[i];
+// Out[i] is element i of each of sixteen vectors.
+INLINE void turn_eight(const __m256 row[16], __m512 out[8]) {
+    __m512 z[8], t[8];
+    UNROLL for (int i = 0; i < 8; i++) {
+        int low = i < 4 ? i : i + 4;
+        z[i] = _mm512_insertf32x8(_mm512_castps256_ps512(row[low]), row[low + 4], 1);
+    }
+    UNROLL for (int i = 0; i < 8; i += 2) {
+        t[i] = _mm512_unpacklo_ps(z[i], z[i + 1]);
+        t[i + 1] = _mm512_unpackhi_ps(z[i], z[i + 1]);
+    }
+    // Elements k and k + 4 of rows 0 .. 7 and 8 .. 15, four rows to a quarter.
+    UNROLL for (int k = 0; k < 4; k++) {
+        __m512d a = _mm512_castps_pd(t[k / 2]), b = _mm512_castps_pd(t[k / 2 + 2]);
+        __m512d c = _mm512_castps_pd(t[k / 2 + 4]), d = _mm512_castps_pd(t[k / 2 + 6]);
+        __m512 first = _mm512_castpd_ps(k % 2 ? _mm512_unpackhi_pd(a, b) : _mm512_unpacklo_pd(a, b));
+        __m512 last = _mm512_castpd_ps(k % 2 ? _mm512_unpackhi_pd(c, d) : _mm512_unpacklo_pd(c, d));
+        out[k] = _mm512_shuffle_f32x4(first, last, 0x88);
+        out[k + 4] = _mm512_shuffle_f32x4(first, last, 0xdd);
     }
 }
 
-// Eight runs of all rows from `run` on; what is left of a row at its end is read through a copy.
-INLINE void unpack_eight(const struct format32 f, const struct dot_job *j, char *panel, size_t run, size_t runs) {
+INLINE void unpack_scales(const struct format32 f, const char *const at[16], char *const to[8], int v) {
+    __m256 d[16], m[16];
+    __m512 turned[8];
+    UNROLL for (int r = 0; r < 16; r++) f.scales(at[r], &d[r], &m[r]);
+    turn_eight(d, turned);
+    UNROLL for (int i = 0; i < 8; i++)
+        _mm512_store_ps(((struct run_scales *)(void *)(to[i] + f.run_len * PANEL_ROWS))->d + 16 * v, turned[i]);
+    if (!f.has_min)
+        return;
+    turn_eight(m, turned);
+    UNROLL for (int i = 0; i < 8; i++)
+        _mm512_store_ps(((struct run_scales *)(void *)(to[i] + f.run_len * PANEL_ROWS))->m + 16 * v, turned[i]);
+}
+
+INLINE void unpack_eight(const struct format32 f, const char *const at[PANEL_ROWS], char *const to[8]) {
+    for (int v = 0; v < VECTORS; v++) {
+        unpack_scales(f, at + 16 * v, to, v);
+        unpack_four(f, at + 16 * v, 0, to, v);
+        unpack_four(f, at + 16 * v, f.bytes8 / 2, to + 4, v);
+    }
+}
+
+// Eight runs of all rows of a job from `run` on; what is left of a row at its end is read through a copy.
+static void read_runs(runs_reader *read, size_t bytes8, const struct dot_job *j, size_t run, size_t runs,
+                      char *const to[8]) {
     char copy[PANEL_ROWS][8 * sizeof(struct block_q8_0)];
-    const char *at[PANEL_ROWS], *half[PANEL_ROWS];
+    const char *at[PANEL_ROWS];
     for (uint32_t r = 0; r < PANEL_ROWS; r++) {
-        at[r] = panel_row(j, r) + run / 8 * f.bytes8;
+        at[r] = panel_row(j, r) + run / 8 * bytes8;
         if (runs - run < 8) {
-            memset(copy[r], 0, f.bytes8);
-            memcpy(copy[r], at[r], (runs - run) * f.bytes8 / 8);
+            memset(copy[r], 0, bytes8);
+            memcpy(copy[r], at[r], (runs - run) * bytes8 / 8);
             at[r] = copy[r];
         }
-        half[r] = at[r] + f.bytes8 / 2;
-        unpack_scales(f, at[r], panel, run, runs, r);
     }
-    for (int v = 0; v < VECTORS; v++) {
-        unpack_four(f, at + 16 * v, panel, run, runs, v);
-        if (runs - run > 4)
-            unpack_four(f, half + 16 * v, panel, run + 4, runs, v);
-    }
+    read(at, to);
 }
 
-INLINE void unpack32(const struct format32 f, const struct dot_job *j) {
+INLINE void unpack32(runs_reader *read, size_t bytes8, int run_len, const struct dot_job *j) {
+    _Alignas(64) char nowhere[32 * PANEL_ROWS + sizeof(struct run_scales)];
     char *panel = cut(j).panel;
-    size_t runs = j->n / (size_t)f.run_len;
-    prefetch_rows(j, 0, 2 * f.bytes8);
+    size_t runs = j->n / (size_t)run_len;
+    prefetch_rows(j, 0, 2 * bytes8);
     for (size_t run = 0; run < runs; run += 8) {
-        prefetch_rows(j, (run / 8 + 2) * f.bytes8, f.bytes8);
-        unpack_eight(f, j, panel, run, runs);
+        char *to[8];
+        for (size_t i = 0; i < 8; i++)
+            to[i] = run + i < runs ? panel + place_of(run + i, runs) * run_size(run_len) : nowhere;
+        prefetch_rows(j, (run / 8 + 2) * bytes8, bytes8);
+        read_runs(read, bytes8, j, run, runs, to);
     }
 }
 
@@ -156,32 +177,35 @@ INLINE void multiply32(int run_len, int zero, bool has_min, const struct dot_job
     }
 }
 
-// What follows the unpacking is the same for formats of a kind.
-static void multiply32_zero(const struct dot_job *j, int zero) {
-    multiply32(32, zero, false, j);
+// What differs between kinds of formats; the reader alone differs between the formats of a kind.
+INLINE void gemm32(runs_reader *read, size_t bytes8, int run_len, int zero, bool has_min, const struct dot_job *j) {
+    unpack32(read, bytes8, run_len, j);
+    multiply32(run_len, zero, has_min, j);
 }
 
-static void multiply32_min(const struct dot_job *j) {
-    multiply32(32, 0, true, j);
+static void gemm_zero(runs_reader *read, size_t bytes8, int zero, const struct dot_job *j) {
+    gemm32(read, bytes8, 32, zero, false, j);
 }
 
-static void multiply16_zero(const struct dot_job *j, int zero) {
-    multiply32(16, zero, false, j);
+static void gemm_min(runs_reader *read, size_t bytes8, const struct dot_job *j) {
+    gemm32(read, bytes8, 32, 0, true, j);
 }
 
-INLINE void gemm32(const struct format32 f, const struct dot_job *j) {
-    unpack32(f, j);
-    if (f.has_min)
-        multiply32_min(j);
-    else if (f.run_len == 32)
-        multiply32_zero(j, f.zero);
-    else
-        multiply16_zero(j, f.zero);
+static void gemm_zero16(runs_reader *read, size_t bytes8, int zero, const struct dot_job *j) {
+    gemm32(read, bytes8, 16, zero, false, j);
 }
 
 #define GEMM32(sym, bytes8, run_len, zero, has_min)                                                                    \
+    static void unpack_##sym(const char *const at[PANEL_ROWS], char *const to[8]) {                                    \
+        unpack_eight((struct format32){codes_##sym, scales_##sym, bytes8, run_len, zero, has_min}, at, to);            \
+    }                                                                                                                  \
     static void gemm_##sym(const struct dot_job *j) {                                                                  \
-        gemm32((struct format32){codes_##sym, scales_##sym, bytes8, run_len, zero, has_min}, j);                       \
+        if (has_min)                                                                                                   \
+            gemm_min(unpack_##sym, bytes8, j);                                                                         \
+        else if (run_len == 32)                                                                                        \
+            gemm_zero(unpack_##sym, bytes8, zero, j);                                                                  \
+        else                                                                                                           \
+            gemm_zero16(unpack_##sym, bytes8, zero, j);                                                                \
     }
 FORMATS32(GEMM32)
 
