@@ -186,19 +186,28 @@ static bool encode_word(void *user, const char *word, size_t len) {
     struct tok_work *w = user;
     struct tok_word *slot;
     size_t from = w->out->len;
-    if (!tok_word_find(w, word, len, &slot)) {
-        if (!best_way(w, word, len))
-            return false;
-        tok_word_keep(w, slot, word, len, from);
-    }
-    int32_t unknown = w->t->named[TOK_UNK];
-    bool twice = from && from < w->out->len && w->out->ptr[from] == unknown && w->out->ptr[from - 1] == unknown;
-    if (twice && word != w->text.ptr)
-        memmove(w->out->ptr + from, w->out->ptr + from + 1, (--w->out->len - from) * sizeof *w->out->ptr);
+    if (tok_word_find(w, word, len, &slot))
+        return true;
+    if (!best_way(w, word, len))
+        return false;
+    tok_word_keep(w, slot, word, len, from);
     return true;
+}
+
+// Unknown characters in a row are one unknown token, across words too.
+static void join_unknown(struct ids *ids, size_t from, int32_t unknown) {
+    size_t n = from;
+    for (size_t i = from; i < ids->len; i++)
+        if (ids->ptr[i] != unknown || n == from || ids->ptr[n - 1] != unknown)
+            ids->ptr[n++] = ids->ptr[i];
+    ids->len = n;
 }
 
 bool tok_unigram_encode(struct tok_work *w, const char *text, size_t len, bool first) {
     (void)first;
-    return make_plain(w, text, len) && (!w->text.len || tok_each_word(w, w->text.ptr, w->text.len, encode_word, w));
+    size_t from = w->out->len;
+    bool ok = make_plain(w, text, len) &&
+              (!w->text.len || tok_share_pieces(w, w->text.ptr, w->text.len, tok_each_word, encode_word));
+    join_unknown(w->out, from, w->t->named[TOK_UNK]);
+    return ok;
 }

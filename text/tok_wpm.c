@@ -9,6 +9,7 @@
 
 #define MARK "\xE2\x96\x81" // U+2581 stands before every word
 #define MARK_LEN 3
+#define PIECE_MIN 4096 // bytes
 
 bool tok_wpm_open(struct tokenizer *t, const struct gguf *g, struct err *e) {
     t->lower = true;
@@ -28,13 +29,9 @@ static bool is_chinese(uint32_t c) {
     return false;
 }
 
-// Appends the ids of the word in w->text, which begins with the mark, and empties it.
-static void end_word(struct tok_work *w) {
-    const char *word = w->text.ptr;
-    size_t len = w->text.len, from = w->out->len, at = 0;
-    w->text.len = 0;
-    if (len <= MARK_LEN)
-        return;
+// Appends the ids of a word, which begins with the mark.
+static void cover_word(struct tok_work *w, const char *word, size_t len) {
+    size_t from = w->out->len, at = 0;
     while (at < len) {
         size_t n = min_size(len - at, w->t->texts.max_len);
         int32_t id = -1;
@@ -50,6 +47,18 @@ static void end_word(struct tok_work *w) {
         if (w->t->named[TOK_UNK] >= 0)
             ids_push(w->out, w->t->named[TOK_UNK]);
     }
+}
+
+// Appends the ids of the word in w->text and empties it.
+static void end_word(struct tok_work *w) {
+    const char *word = w->text.ptr;
+    size_t len = w->text.len, from = w->out->len;
+    struct tok_word *slot;
+    w->text.len = 0;
+    if (len <= MARK_LEN || tok_word_find(w, word, len, &slot))
+        return;
+    cover_word(w, word, len);
+    tok_word_keep(w, slot, word, len, from);
 }
 
 static void add_char(struct tok_work *w, uint32_t code) {
@@ -75,8 +84,8 @@ static void take_char(struct tok_work *w, uint32_t code, uint32_t bit) {
         end_word(w);
 }
 
-bool tok_wpm_encode(struct tok_work *w, const char *text, size_t len, bool first) {
-    (void)first;
+static bool encode_piece(void *user, const char *text, size_t len) {
+    struct tok_work *w = user;
     w->text.len = 0;
     for (size_t at = 0; at < len;) {
         struct uni_char c = uni_char_at(text, at, len);
@@ -86,4 +95,24 @@ bool tok_wpm_encode(struct tok_work *w, const char *text, size_t len, bool first
     }
     end_word(w);
     return !w->text.failed;
+}
+
+// Pieces of some thousand bytes that begin at a space or an ASCII character that is a word of its own.
+static bool cut(struct tok_work *w, const char *text, size_t len, pretok_sink *piece, void *user) {
+    (void)w;
+    size_t begin = 0;
+    for (size_t at = PIECE_MIN; at < len; at++) {
+        if (text[at] & 0x80 || !(UNI_BIT(uni_class((unsigned char)text[at])) & (UNI_SPACE | UNI_P | UNI_S)))
+            continue;
+        if (!piece(user, text + begin, at - begin))
+            return false;
+        begin = at;
+        at += PIECE_MIN;
+    }
+    return piece(user, text + begin, len - begin);
+}
+
+bool tok_wpm_encode(struct tok_work *w, const char *text, size_t len, bool first) {
+    (void)first;
+    return tok_share_pieces(w, text, len, cut, encode_piece);
 }

@@ -50,6 +50,8 @@ static uint32_t map_case(const struct uni_run *runs, size_t n, uint32_t code_poi
 }
 
 uint32_t uni_to_lower(uint32_t code_point) {
+    if (code_point < 0x80)
+        return code_point - 'A' < 26 ? code_point + 32 : code_point;
     return map_case(uni_lower, ARRAY_LEN(uni_lower), code_point);
 }
 
@@ -58,6 +60,8 @@ uint32_t uni_to_upper(uint32_t code_point) {
 }
 
 uint32_t uni_base(uint32_t code_point) {
+    if (code_point < 0x80)
+        return code_point;
     bool hangul = code_point >= 0xAC00 && code_point <= 0xD7A3; // syllables are decomposed by rule
     return hangul ? 0x1100 + (code_point - 0xAC00) / 588 : map_case(uni_bases, ARRAY_LEN(uni_bases), code_point);
 }
