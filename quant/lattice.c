@@ -9,11 +9,12 @@
 // can be searched together. In the end each group takes the best of its points for the scales that were found.
 #include "quant/lattice.h"
 
+#include <float.h>
 #include <math.h>
 
+#include "quant/lanes.h"
 #include "quant/lattice_points.h"
 #include "quant/search.h"
-#include "quant/wide.h"
 
 #define RUNG 1.12f       // from one to the next
 #define LEAST_RUNG 0.68f // of the likely scale
@@ -26,6 +27,7 @@ struct work {
     float rung[16][RUNGS];            // by sub-block: scales, and for the points that are best there:
     float p[16][RUNGS], q[16][RUNGS]; // their sums
     float likely[16], own[16];        // scales: the middle of the ladder, and the best
+    float square[16];                 // q at the latter
     struct lattice_job job[64][2];    // by group and way
     uint8_t signs[64];                // of a group, as the elements have them
 };
@@ -131,12 +133,13 @@ static void make_ladder(struct work *k, int j) {
     memset(k->q[j], 0, sizeof k->q[j]);
     for (int u = j * units; u < (j + 1) * units; u++)
         add_unit(k, j, u);
-    k->own[j] = 0;
+    k->own[j] = k->square[j] = 0;
     for (int i = 0; i < RUNGS; i++) {
         const float p = k->p[j][i], q = k->q[j][i], g = p * (p / q);
         if (p > 0 && g > gain) {
             gain = g;
             k->own[j] = p / q;
+            k->square[j] = q;
         }
     }
 }
@@ -206,34 +209,47 @@ static float settle(const struct work *k, float d, struct taken *t, float *next)
     return total;
 }
 
-#define KEPT 3
+// The error that scales of the block add to that of the sub-blocks' own ones, estimated, and the scales improved for
+// the sub-scales that they lead to.
+static void estimate(const struct work *k, float d[LANES], float error[LANES]) {
+    const float most = (float)(k->l->scales - 1);
+    float inverses[LANES];
+    for (int i = 0; i < LANES; i++)
+        inverses[i] = 0.5f * lanes_inverse(d[i]);
+    for (int u = 0; u < LANES; u += WIDE) {
+        wide sum = {0}, cross = {0}, power = {0}, unit = wide_load(d + u), inverse = wide_load(inverses + u);
+        for (int j = 0; j < 256 / (k->l->sub * k->l->len); j++) {
+            const wide at = wide_min(wide_max(k->own[j] * inverse - 0.5f, wide_all(0)), wide_all(most));
+            const wide step = 2 * wide_round(at) + 1, miss = k->own[j] - step * unit, weighted = k->square[j] * step;
+            sum += k->square[j] * miss * miss;
+            cross += weighted * miss;
+            power += weighted * step;
+        }
+        const wide better = wide_choose(power > 0, cross / wide_max(power, wide_all(FLT_MIN)), wide_all(0));
+        wide_store(error + u, sum - cross * better);
+        wide_store(d + u, unit + better);
+    }
+}
+
+#define KEPT 10
 #define D_STEPS 32
 
 // The most promising scales.
 static void propose(const struct work *k, float kept[KEPT]) {
-    int subs = 256 / (k->l->sub * k->l->len);
-    float top = 0, gains[KEPT], next;
-    struct taken taken;
-    for (int j = 0; j < subs; j++)
+    float top = 0, errors[KEPT];
+    for (int j = 0; j < 256 / (k->l->sub * k->l->len); j++)
         top = k->own[j] > top ? k->own[j] : top;
     for (int i = 0; i < KEPT; i++) {
         kept[i] = 0;
-        gains[i] = -INFINITY;
+        errors[i] = INFINITY;
     }
-    for (int step = 0; step < D_STEPS && top > 0; step++) {
-        float d = top / ((float)(2 * k->l->scales - 1) * (0.5f + 0.022f * (float)step));
-        float gain = settle(k, d, &taken, &next);
-        int at = 0;
-        while (at < KEPT && gain <= gains[at])
-            at++;
-        for (int i = KEPT - 1; i > at; i--) {
-            kept[i] = kept[i - 1];
-            gains[i] = gains[i - 1];
-        }
-        if (at < KEPT) {
-            kept[at] = next;
-            gains[at] = gain;
-        }
+    for (int step = 0; step < D_STEPS && top > 0; step += LANES) {
+        float d[LANES], error[LANES];
+        for (int i = 0; i < LANES; i++)
+            d[i] = top / ((float)(2 * k->l->scales - 1) * (0.5f + 0.022f * (float)(step + i)));
+        estimate(k, d, error);
+        for (int i = 0; i < LANES; i++)
+            lanes_keep(KEPT, kept, errors, d[i], error[i]);
     }
 }
 

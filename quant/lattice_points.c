@@ -42,13 +42,15 @@ struct half {
     float p[256], q[256], least[256];
 };
 
-// Adds a level's part to n combinations; n is 1 or a multiple of 4.
+// Adds a level's part to n combinations, a power of 2 and not 2.
 static inline void spread(float *sums, int n, int to, float part) {
     if (n == 1)
         sums[to] = sums[0] + part;
+    else if (n == 4)
+        vec4_store(sums + to * n, vec4_load(sums) + part);
     else
-        for (int k = 0; k < n; k += 4)
-            vec4_store(sums + to * n + k, vec4_load(sums + k) + part);
+        for (int k = 0; k < n; k += WIDE)
+            wide_store(sums + to * n + k, wide_load(sums + k) + part);
 }
 
 static void spread_least(float *least, int n, int to, float part) {
