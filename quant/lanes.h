@@ -12,6 +12,10 @@ static inline float lanes_inverse(float scale) {
     return (scale < 0 ? -scale : scale) > LANES_LEAST ? 1.0f / scale : 0.0f;
 }
 
+static inline wide lanes_inverses(wide scale) {
+    return wide_choose(wide_abs(scale) > LANES_LEAST, 1.0f / scale, wide_all(0));
+}
+
 // Puts a value among the n with the smallest errors, in order; of equals the first stays ahead.
 static inline void lanes_keep(int n, float *kept, float *errors, float value, float error) {
     int at = n;

@@ -213,11 +213,9 @@ static float settle(const struct work *k, float d, struct taken *t, float *next)
 // the sub-scales that they lead to.
 static void estimate(const struct work *k, float d[LANES], float error[LANES]) {
     const float most = (float)(k->l->scales - 1);
-    float inverses[LANES];
-    for (int i = 0; i < LANES; i++)
-        inverses[i] = 0.5f * lanes_inverse(d[i]);
     for (int u = 0; u < LANES; u += WIDE) {
-        wide sum = {0}, cross = {0}, power = {0}, unit = wide_load(d + u), inverse = wide_load(inverses + u);
+        wide sum = {0}, cross = {0}, power = {0}, unit = wide_load(d + u);
+        const wide inverse = 0.5f * lanes_inverses(unit);
         for (int j = 0; j < 256 / (k->l->sub * k->l->len); j++) {
             const wide at = wide_min(wide_max(k->own[j] * inverse - 0.5f, wide_all(0)), wide_all(most));
             const wide step = 2 * wide_round(at) + 1, miss = k->own[j] - step * unit, weighted = k->square[j] * step;

@@ -154,12 +154,9 @@ struct search_fit search_nearest(const struct search_levels *l, const float *x, 
 static inline void errors(const struct search_levels *l, enum spacing s, const float *x, const float *w, size_t n,
                           const float scale[LANES], float error[LANES]) {
     wide d[REGISTERS], inverse[REGISTERS], sum[REGISTERS] = {{0}};
-    float inverses[LANES];
-    for (int j = 0; j < LANES; j++)
-        inverses[j] = lanes_inverse(scale[j]);
     for (int u = 0; u < REGISTERS; u++) {
         d[u] = wide_load(scale + WIDE * u);
-        inverse[u] = wide_load(inverses + WIDE * u);
+        inverse[u] = lanes_inverses(d[u]);
     }
     for (size_t i = 0; i < n; i++) {
         wide at = wide_all(x[i]), weight = wide_all(w[i]);
@@ -186,10 +183,10 @@ void search_errors(const struct search_levels *l, const float *x, const float *w
     }
 }
 
-// For the codes at each scale the sums cross of w x l and square of w l^2: cross / square is their best scale, and
-// takes cross^2 / square off the error.
-static inline void sums(const struct search_levels *l, enum spacing s, const float *x, const float *w, size_t n,
-                        const float inverses[LANES], float cross[LANES], float square[LANES]) {
+// For the codes at each scale the sums cross of w x l and square of w l^2 give their best scale, cross / square, and
+// what it takes off the error of zeros, cross^2 / square.
+static inline void best_scales(const struct search_levels *l, enum spacing s, const float *x, const float *w, size_t n,
+                               const float inverses[LANES], float scale[LANES], float gain[LANES]) {
     wide inverse[REGISTERS], c[REGISTERS] = {{0}}, q[REGISTERS] = {{0}};
     for (int u = 0; u < REGISTERS; u++)
         inverse[u] = wide_load(inverses + WIDE * u);
@@ -202,22 +199,23 @@ static inline void sums(const struct search_levels *l, enum spacing s, const flo
         }
     }
     for (int u = 0; u < REGISTERS; u++) {
-        wide_store(cross + WIDE * u, c[u]);
-        wide_store(square + WIDE * u, q[u]);
+        wide best = c[u] / q[u];
+        wide_store(scale + WIDE * u, best);
+        wide_store(gain + WIDE * u, wide_choose(q[u] > 0, c[u] * best, wide_all(0)));
     }
 }
 
 static void try_scales(const struct search_levels *l, const float *x, const float *w, size_t n,
-                       const float inverse[LANES], float cross[LANES], float square[LANES]) {
+                       const float inverse[LANES], float scale[LANES], float gain[LANES]) {
     switch (spacing_of(l)) {
     case E2M1:
-        sums(l, E2M1, x, w, n, inverse, cross, square);
+        best_scales(l, E2M1, x, w, n, inverse, scale, gain);
         break;
     case UNEVEN:
-        sums(l, UNEVEN, x, w, n, inverse, cross, square);
+        best_scales(l, UNEVEN, x, w, n, inverse, scale, gain);
         break;
     default:
-        sums(l, EVEN, x, w, n, inverse, cross, square);
+        best_scales(l, EVEN, x, w, n, inverse, scale, gain);
     }
 }
 
@@ -235,31 +233,38 @@ static float improve(const struct search_levels *l, const float *x, const float 
     return scale;
 }
 
-// The first start is the scale at which the largest element is the largest level: decoded rows come from there.
-static float stretch_at(const struct search_effort *effort, int start) {
-    if (start == 0)
-        return 1;
-    return effort->least + (effort->most - effort->least) * (float)(start - 1) / (float)(effort->starts - 2);
+// The inverses of the starts from number `start` on; those from effort->starts on have the other end of the levels. The
+// first start of an end is the scale at which the largest element is the last level: decoded rows come from there.
+static void list_starts(const struct search_effort *effort, int start, const struct search_levels *l, float top,
+                        float inverse[LANES]) {
+    float number[LANES], end[LANES];
+    for (int j = 0; j < LANES; j++) {
+        const bool other = start + j >= effort->starts;
+        number[j] = (float)(start + j - (other ? effort->starts : 0));
+        end[j] = (float)(other ? l->lo : l->hi);
+    }
+    for (int u = 0; u < LANES; u += WIDE) {
+        const wide at = wide_load(number + u), range = wide_all(effort->most - effort->least);
+        const wide stretch = effort->least + range * (at - 1) / (float)(effort->starts - 2);
+        wide_store(inverse + u, wide_load(end + u) * wide_choose(at > 0, stretch, wide_all(1)) / top);
+    }
 }
 
 float search_scale(const struct search_levels *l, const struct search_effort *effort, const float *x, const float *w,
                    size_t n, struct search_fit *fit) {
-    const float top = search_largest(x, n), ends[2] = {(float)l->hi, (float)l->lo};
+    const float top = search_largest(x, n);
     // Where levels of either sign are the same, so are scales.
     const int starts = fabsf(top) > LANES_LEAST ? effort->starts * (l->lo == -l->hi ? 1 : 2) : 0;
     float best = 0, scale = 0;
     for (int start = 0; start < starts; start += LANES) {
-        float inverse[LANES], cross[LANES], square[LANES];
+        float inverse[LANES], scales[LANES], gain[LANES];
+        list_starts(effort, start, l, top, inverse);
+        try_scales(l, x, w, n, inverse, scales, gain);
         for (int j = 0; j < LANES; j++)
-            inverse[j] = ends[(start + j) / effort->starts] * stretch_at(effort, (start + j) % effort->starts) / top;
-        try_scales(l, x, w, n, inverse, cross, square);
-        for (int j = 0; j < LANES; j++) {
-            float gain = square[j] > 0 ? cross[j] * (cross[j] / square[j]) : 0;
-            if (gain > best) {
-                best = gain;
-                scale = cross[j] / square[j];
+            if (gain[j] > best) {
+                best = gain[j];
+                scale = scales[j];
             }
-        }
     }
     *fit = search_nearest(l, x, w, n, scale, NULL);
     return improve(l, x, w, n, scale, effort->rounds, fit);

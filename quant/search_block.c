@@ -16,11 +16,9 @@ struct subs {
 
 // The error that scales of the scales add, estimated, and the scales improved for the integers that they lead to.
 static void estimate(const struct subs *s, float least, float most, float d[LANES], float error[LANES]) {
-    float inverses[LANES];
-    for (int k = 0; k < LANES; k++)
-        inverses[k] = lanes_inverse(d[k]);
     for (int u = 0; u < LANES; u += WIDE) {
-        wide sum = {0}, cross = {0}, square = {0}, unit = wide_load(d + u), inverse = wide_load(inverses + u);
+        wide sum = {0}, cross = {0}, square = {0}, unit = wide_load(d + u);
+        const wide inverse = lanes_inverses(unit);
         for (int j = 0; j < s->n; j++) {
             wide k = s->scale[j] * inverse;
             k = wide_round(wide_min(wide_max(k, wide_all(least)), wide_all(most)));
