@@ -144,13 +144,17 @@ INLINE __m512i quarter_iq4_xs(const char *b, int i) {
     return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(codes), v);
 }
 
-INLINE __m128i scales_iq4_xs(const char *b) {
+INLINE __m128i eight_scales_iq4_xs(const char *b) {
     __m128i high = _mm_srlv_epi16(_mm_set1_epi16((short)half_at(b + offsetof(struct block_iq4_xs, scales_h))),
                                   _mm_setr_epi16(0, 2, 4, 6, 8, 10, 12, 14));
     high = _mm_slli_epi16(_mm_and_si128(high, _mm_set1_epi16(3)), 4);
     __m128i low = nibbles_in_order(b + offsetof(struct block_iq4_xs, scales_l), 4);
     __m128i s = _mm_or_si128(low, _mm_packus_epi16(high, high));
-    return bytes_twice(_mm_sub_epi8(s, _mm_set1_epi8(32)));
+    return _mm_sub_epi8(s, _mm_set1_epi8(32));
+}
+
+INLINE __m128i scales_iq4_xs(const char *b) {
+    return bytes_twice(eight_scales_iq4_xs(b));
 }
 
 INLINE uint16_t half_iq4_xs(const char *b) {

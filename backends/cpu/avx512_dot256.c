@@ -8,6 +8,7 @@
 
 #include "backends/cpu/avx512_begin.h"
 #include "backends/cpu/avx512_grids.h"
+#include "backends/cpu/avx512_sums4.h"
 
 #define ROWS 4
 #define MAX_COLS 8 // at once
@@ -24,15 +25,6 @@ struct heads {
     __m256i min[ROWS]; // int16 (other formats with minimums)
     __m128 d, dmin;
 };
-
-// Four vectors of 16 lanes to four sums.
-INLINE __m128i int_sums_of_four(__m512i a, __m512i b, __m512i c, __m512i d) {
-    __m512i x = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
-    __m512i y = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
-    __m512i z = _mm512_add_epi32(_mm512_unpacklo_epi64(x, y), _mm512_unpackhi_epi64(x, y));
-    __m256i h = _mm256_add_epi32(_mm512_castsi512_si256(z), _mm512_extracti64x4_epi64(z, 1));
-    return _mm_add_epi32(_mm256_castsi256_si128(h), _mm256_extracti128_si256(h, 1));
-}
 
 // The headers of Q4_K, four rows in the four quarters of a vector: d and dmin, then twelve bytes with eight scales and
 // eight minimums of six bits.
@@ -63,12 +55,6 @@ INLINE void heads_of_q4_k(const char *const w[ROWS], struct heads *h) {
         h->scale[r] = scales;
         h->first[r] = 8 * r;
     }
-}
-
-INLINE __m128 four_halves(const uint16_t h[ROWS]) {
-    __m128i v = _mm_cvtsi32_si128(h[0]);
-    v = _mm_insert_epi16(_mm_insert_epi16(_mm_insert_epi16(v, h[1], 1), h[2], 2), h[3], 3);
-    return _mm_cvtph_ps(v);
 }
 
 INLINE void heads_of(const struct format256 f, const char *const w[ROWS], struct heads *h) {
@@ -222,13 +208,6 @@ INLINE void add_blocks(const struct format256 f, const char *const row[ROWS], co
     }
 }
 
-// The tree of quant_sum8.
-INLINE __m128 tree(const __m128 a[8]) {
-    __m128 even = _mm_add_ps(_mm_add_ps(a[0], a[4]), _mm_add_ps(a[2], a[6]));
-    __m128 odd = _mm_add_ps(_mm_add_ps(a[1], a[5]), _mm_add_ps(a[3], a[7]));
-    return _mm_add_ps(even, odd);
-}
-
 INLINE void rows_dot(const struct format256 f, const struct dot_job *j, uint32_t first, uint32_t cols) {
     struct quant_vec x[MAX_COLS];
     for (uint32_t c = 0; c < cols; c++)
@@ -243,7 +222,8 @@ INLINE void rows_dot(const struct format256 f, const struct dot_job *j, uint32_t
             UNROLL for (int i = 0; i < 8; i++) acc[c][i] = _mm_setzero_ps();
         add_blocks(f, row, x, cols, j->n, ahead_of_row(j, r, ROWS), acc);
         for (uint32_t c = 0; c < cols; c++)
-            _mm_mask_storeu_ps(j->y + (first + c) * j->y_stride + r, (__mmask8)((1u << rows) - 1), tree(acc[c]));
+            _mm_mask_storeu_ps(j->y + (first + c) * j->y_stride + r, (__mmask8)((1u << rows) - 1),
+                               sum8_of_four(acc[c]));
     }
 }
 
@@ -256,7 +236,7 @@ INLINE void dot256(const struct format256 f, const struct dot_job *j) {
 }
 
 #define DOT256(sym, scales, mins, factor, zero, most)                                                                  \
-    static void dot_##sym(const struct dot_job *j) {                                                                   \
+    void avx512_dot_##sym(const struct dot_job *j) {                                                                   \
         dot256(                                                                                                        \
             (struct format256){codes_##sym, scales, mins, half_##sym, sizeof(struct block_##sym), factor, zero, most}, \
             j);                                                                                                        \
@@ -266,7 +246,7 @@ FORMATS256(DOT256)
 #include "backends/cpu/avx512_end.h"
 
 void avx512_fill_dot256(struct kernels *k) {
-#define SLOT(sym, scales, mins, factor, zero, most) k->dot[QUANT_##sym] = dot_##sym;
+#define SLOT(sym, scales, mins, factor, zero, most) k->dot[QUANT_##sym] = avx512_dot_##sym;
     FORMATS256(SLOT)
 }
 
