@@ -237,16 +237,15 @@ static float improve(const struct search_levels *l, const float *x, const float 
 // first start of an end is the scale at which the largest element is the last level: decoded rows come from there.
 static void list_starts(const struct search_effort *effort, int start, const struct search_levels *l, float top,
                         float inverse[LANES]) {
-    float number[LANES], end[LANES];
-    for (int j = 0; j < LANES; j++) {
-        const bool other = start + j >= effort->starts;
-        number[j] = (float)(start + j - (other ? effort->starts : 0));
-        end[j] = (float)(other ? l->lo : l->hi);
-    }
+    static const float lane[LANES] = {0, 1, 2, 3, 4, 5, 6, 7};
+    const float starts = (float)effort->starts, range = effort->most - effort->least;
     for (int u = 0; u < LANES; u += WIDE) {
-        const wide at = wide_load(number + u), range = wide_all(effort->most - effort->least);
-        const wide stretch = effort->least + range * (at - 1) / (float)(effort->starts - 2);
-        wide_store(inverse + u, wide_load(end + u) * wide_choose(at > 0, stretch, wide_all(1)) / top);
+        const wide number = wide_load(lane + u) + (float)start;
+        const wide_mask other = number >= starts;
+        const wide at = wide_choose(other, number - starts, number);
+        const wide end = wide_choose(other, wide_all((float)l->lo), wide_all((float)l->hi));
+        const wide stretch = effort->least + range * (at - 1) / (starts - 2);
+        wide_store(inverse + u, end * wide_choose(at > 0, stretch, wide_all(1)) / top);
     }
 }
 
