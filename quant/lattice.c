@@ -369,7 +369,8 @@ static void take_points(const struct work *k, float d, struct lattice_found *f) 
     const struct lattice *l = k->l;
     for (int u = 0; u < 256 / (l->len * l->unit); u++) {
         struct share s;
-        share_of_unit(k, u, d * (float)(2 * f->scale[u * l->unit / l->sub] + 1), &s);
+        const int j = u * l->unit / l->sub;
+        share_of_unit(k, u, d * (float)(2 * f->scale[j] + 1), &s);
         for (int i = 0; i < l->unit; i++) {
             const int g = u * l->unit + i;
             const uint16_t point = k->job[g][s.way].point[s.rung[s.way][i]];

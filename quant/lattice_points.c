@@ -199,7 +199,7 @@ void lattice_choose(const struct lattice *l, const struct lattice_runs *runs, st
     for (int r = 0; r < runs->n; r++)
         if (can_lead(&best, &bound, g.high.p[runs->high[r]], g.high.q[runs->high[r]]))
             follow_run(&g, r, &best);
-    memcpy(at, best.at, sizeof at);
+    memcpy(at, best.at, sizeof best.at);
     for (int i = 0; i < RUNGS; i++) {
         job->point[i] = l->points[at[i]];
         sums_of(&g, job->point[i], &job->p[i], &job->q[i]);
