@@ -79,19 +79,22 @@ struct tok_special {
     bool runs_only[256]; // those that begin with this byte twice consist of nothing else
 };
 
-// Which lengths the plain tokens have that begin with certain bytes: all up to TOK_LENS_HEAD, of the longer ones those
-// that the first TOK_LENS_HEAD bytes choose.
+// Which lengths the plain tokens have that begin with certain bytes: all below TOK_LENS_START; up to TOK_LENS_HEAD
+// those that the first TOK_LENS_START bytes choose, of the longer ones those that the first TOK_LENS_HEAD bytes choose.
+#define TOK_LENS_START 3
 #define TOK_LENS_HEAD 6
 #define TOK_LENS_LONG 256 // RWKV has runs of 1 to 128 spaces
 #define TOK_LENS_MAX (TOK_LENS_HEAD + 64 + TOK_LENS_LONG)
 struct tok_lens {
     uint64_t *by_head; // [65536] by a hash: bit L for a token of L bytes; bit 0 for those of 64 and more
+    uint8_t *by_start; // [65536] by a hash: bit n for n bytes
     uint32_t long_lens[TOK_LENS_LONG]; // lengths of 64 and more, ascending
     unsigned n_long;
 };
 
 // Unigram: the map that makes texts plain.
 struct tok_unigram {
+    bool stays[128];      // ASCII characters but the space that the map leaves alone where another one follows
     const uint8_t *nodes; // [n_nodes] little-endian words of a trie
     uint32_t n_nodes;
     const char *replacements; // [n_replacements] strings, each with a 0 behind
@@ -205,7 +208,11 @@ void tok_bpe_piece(const struct tokenizer *t, int32_t id, struct buf *out);
 // SentencePiece's writing, which raw BPE shares: spaces as word marks into w->text, tokens for bytes, whole characters.
 bool tok_mark_spaces(struct tok_work *w, const char *text, size_t len);
 void tok_find_bytes(struct tokenizer *t);
-size_t tok_symbol_len(const char *text, size_t len);
+// Bytes of the character that a byte begins, as far as the text goes.
+static inline size_t tok_symbol_len(const char *text, size_t len) {
+    static const uint8_t lens[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 3, 4};
+    return min_size(lens[(unsigned char)*text >> 4], len);
+}
 // Cuts a text at its seams (tok_seams.c) and calls `word` for what lies between; where tok_seams_open did not find the
 // table worth it, the text is one word.
 bool tok_seams_open(struct tok_work *w, size_t len);

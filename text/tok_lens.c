@@ -3,9 +3,9 @@
 // one, at a place of the text: without it they would try all lengths up to the longest token's.
 #include "text/tok_impl.h"
 
-static size_t head_slot(const char *text) {
+static inline size_t slot_of(const char *text, size_t n) {
     uint64_t x = 0;
-    memcpy(&x, text, TOK_LENS_HEAD);
+    memcpy(&x, text, n);
     return (x * TOK_MIX1) >> 48;
 }
 
@@ -27,13 +27,18 @@ static bool note_long(struct tok_lens *x, uint32_t len) {
 bool tok_lens_open(struct tokenizer *t, struct err *e) {
     struct tok_lens *x = &t->lens;
     x->by_head = arena_alloc(&t->arena, 1 << 16, sizeof *x->by_head);
-    if (!x->by_head)
+    x->by_start = arena_alloc(&t->arena, 1 << 16, sizeof *x->by_start);
+    if (!x->by_head || !x->by_start)
         return err_memory(e, sizeof *x->by_head << 16, "the tokenizer's tables");
     for (uint32_t id = 0; id < t->texts.n; id++) {
         struct str s = tok_text_at(&t->texts, id);
-        if (!tok_is_plain(t, (int32_t)id) || s.len < TOK_LENS_HEAD)
+        if (!tok_is_plain(t, (int32_t)id) || s.len < TOK_LENS_START)
             continue;
-        x->by_head[head_slot(s.ptr)] |= s.len < 64 ? (uint64_t)1 << s.len : 1;
+        if (s.len < TOK_LENS_HEAD) {
+            x->by_start[slot_of(s.ptr, TOK_LENS_START)] |= (uint8_t)(1 << s.len);
+            continue;
+        }
+        x->by_head[slot_of(s.ptr, TOK_LENS_HEAD)] |= s.len < 64 ? (uint64_t)1 << s.len : 1;
         ERR_IF(s.len >= 64 && !note_long(x, (uint32_t)s.len), e, ERR_INPUT,
                "key 'tokenizer.ggml.tokens': tokens of more than %d different lengths over 63 bytes", TOK_LENS_LONG);
     }
@@ -42,9 +47,12 @@ bool tok_lens_open(struct tokenizer *t, struct err *e) {
 
 unsigned tok_lens_at(const struct tok_lens *x, const char *text, size_t left, size_t first, uint32_t *lens) {
     unsigned n = 0;
+    unsigned start = left >= TOK_LENS_START ? x->by_start[slot_of(text, TOK_LENS_START)] : 0;
+    start |= (1 << TOK_LENS_START) - 1;
     for (size_t len = first; len < TOK_LENS_HEAD && len <= left; len++)
-        lens[n++] = (uint32_t)len;
-    uint64_t bits = left >= TOK_LENS_HEAD ? x->by_head[head_slot(text)] : 0;
+        if (start >> len & 1)
+            lens[n++] = (uint32_t)len;
+    uint64_t bits = left >= TOK_LENS_HEAD ? x->by_head[slot_of(text, TOK_LENS_HEAD)] : 0;
     bool longer = bits & 1;
     for (bits &= ~(uint64_t)1; bits; bits &= bits - 1) {
         uint32_t len = (uint32_t)__builtin_ctzll(bits);

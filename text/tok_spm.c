@@ -60,11 +60,6 @@ static void push_symbol(struct tok_work *w, const char *text, size_t len) {
 
 // The length that a lead byte claims, cut at the end. Nothing else is checked, as in the scheme's other programs: bytes
 // that are not UTF-8 only decide where symbols begin.
-size_t tok_symbol_len(const char *text, size_t len) {
-    static const uint8_t lens[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 3, 4};
-    return min_size(lens[(unsigned char)*text >> 4], len);
-}
-
 static bool merge_word(struct tok_work *w, const char *word, size_t len) {
     struct merge *m = &w->merge;
     if (len > UINT32_MAX / 2 || !merge_reserve(m, len))

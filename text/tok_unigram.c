@@ -48,19 +48,6 @@ static bool read_map(struct tok_unigram *u, const struct gguf *g, struct err *e)
     return true;
 }
 
-bool tok_unigram_open(struct tokenizer *t, const struct gguf *g, struct err *e) {
-    struct tok_unigram *u = &t->unigram;
-    double least = FLT_MAX;
-    for (uint32_t id = 0; id < t->texts.n; id++)
-        if (t->types[id] == TOK_NORMAL && tok_score(t, (int32_t)id) < least)
-            least = tok_score(t, (int32_t)id);
-    u->unknown = (float)least - 10.0f;
-    ERR_FORWARD(gguf_get_bool(g, "tokenizer.ggml.remove_extra_whitespaces", false, &u->joins_spaces, e));
-    ERR_FORWARD(read_map(u, g, e));
-    tok_find_bytes(t);
-    return tok_lens_open(t, e);
-}
-
 static uint32_t node_at(const struct tok_unigram *u, uint32_t i) {
     return i < u->n_nodes ? read_u32(u->nodes + (size_t)i * 4) : UINT32_MAX;
 }
@@ -89,6 +76,29 @@ static size_t replace(const struct tok_unigram *u, const char *text, size_t len,
     return longest;
 }
 
+static void find_staying(struct tok_unigram *u) {
+    for (unsigned c = 1; c < 128; c++) {
+        const char *with;
+        u->stays[c] = c != ' ';
+        for (unsigned next = 0; next < 128; next++)
+            u->stays[c] &= !replace(u, (const char[]){(char)c, (char)next}, 2, &with);
+    }
+}
+
+bool tok_unigram_open(struct tokenizer *t, const struct gguf *g, struct err *e) {
+    struct tok_unigram *u = &t->unigram;
+    double least = FLT_MAX;
+    for (uint32_t id = 0; id < t->texts.n; id++)
+        if (t->types[id] == TOK_NORMAL && tok_score(t, (int32_t)id) < least)
+            least = tok_score(t, (int32_t)id);
+    u->unknown = (float)least - 10.0f;
+    ERR_FORWARD(gguf_get_bool(g, "tokenizer.ggml.remove_extra_whitespaces", false, &u->joins_spaces, e));
+    ERR_FORWARD(read_map(u, g, e));
+    find_staying(u);
+    tok_find_bytes(t);
+    return tok_lens_open(t, e);
+}
+
 struct plain {
     struct buf *out;
     bool prefix; // a mark goes before the first word
@@ -109,6 +119,14 @@ static void add_plain(struct plain *p, const char *text, size_t len) {
     }
 }
 
+// How many characters from `at` on the map leaves alone, the last one before a space or the like left out.
+static size_t staying(const struct tok_unigram *u, const char *text, size_t at, size_t len) {
+    size_t end = at;
+    while (end + 1 < len && !((text[end] | text[end + 1]) & 0x80) && u->stays[(unsigned char)text[end]])
+        end++;
+    return end - at;
+}
+
 // Writes the text as the vocabulary has it into w->text.
 static bool make_plain(struct tok_work *w, const char *text, size_t len) {
     const struct tokenizer *t = w->t;
@@ -117,6 +135,9 @@ static bool make_plain(struct tok_work *w, const char *text, size_t len) {
     for (size_t at = 0; at < len;) {
         const char *with = NULL;
         unsigned n;
+        size_t run = p.inside ? staying(&t->unigram, text, at, len) : 0;
+        buf_append(p.out, text + at, run);
+        at += run;
         size_t replaced = replace(&t->unigram, text + at, len - at, &with);
         if (replaced)
             add_plain(&p, with, strlen(with));
@@ -136,8 +157,9 @@ static void offer(struct step *steps, size_t from, size_t to, int32_t id, double
 }
 
 // Offers the token of n bytes at a place, when there is one.
-static bool offer_token(const struct tokenizer *t, struct step *steps, const char *word, size_t at, size_t n) {
-    int32_t id = tok_find(t, word + at, n);
+static bool offer_token(const struct tokenizer *t, struct step *steps, const char *word, size_t at, size_t n,
+                        uint64_t hash) {
+    int32_t id = tok_find_hashed(t, &t->texts.index, word + at, n, hash);
     if (id < 0 || !is_piece(t->types[id]))
         return false;
     offer(steps, at, at + n, id, t->types[id] == TOK_USER_DEFINED ? 0.0 : (double)tok_score(t, id));
@@ -147,10 +169,17 @@ static bool offer_token(const struct tokenizer *t, struct step *steps, const cha
 static void take_place(const struct tokenizer *t, struct step *steps, const char *word, size_t at, size_t len) {
     size_t symbol = tok_symbol_len(word + at, len - at);
     uint32_t lens[TOK_LENS_MAX];
+    uint64_t hashes[TOK_LENS_MAX];
     bool known = false;
+    unsigned n = tok_lens_at(&t->lens, word + at, len - at, symbol, lens);
+    // All are asked for before the first is looked at: nearly every one is a miss of the cache.
+    for (unsigned i = 0; i < n; i++) {
+        hashes[i] = tok_hash(word + at, lens[i]);
+        __builtin_prefetch(&t->texts.index.slots[(uint32_t)hashes[i] & t->texts.index.mask]);
+    }
     // What ends inside a character leads nowhere.
-    for (unsigned i = 0, n = tok_lens_at(&t->lens, word + at, len - at, symbol, lens); i < n; i++)
-        known |= offer_token(t, steps, word, at, lens[i]) && lens[i] == symbol;
+    for (unsigned i = 0; i < n; i++)
+        known |= offer_token(t, steps, word, at, lens[i], hashes[i]) && lens[i] == symbol;
     if (!known)
         offer(steps, at, at + symbol, t->named[TOK_UNK], t->unigram.unknown);
 }
