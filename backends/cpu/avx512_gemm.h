@@ -122,11 +122,11 @@ INLINE int32_t word32(const void *p) {
     return v;
 }
 
-// One four-byte group of the panel times six columns, added to acc.
-INLINE void multiply(const uint8_t *w, const struct strip *x, size_t at, __m512i acc[COLS][VECTORS]) {
+// One four-byte group of the panel times the first `cols` columns of a strip, added to acc.
+INLINE void multiply(int cols, const uint8_t *w, const struct strip *x, size_t at, __m512i acc[COLS][VECTORS]) {
     __m512i weights[VECTORS];
     UNROLL for (int v = 0; v < VECTORS; v++) weights[v] = _mm512_load_si512(w + 64 * v);
-    UNROLL for (int c = 0; c < COLS; c++) {
+    UNROLL for (int c = 0; c < cols; c++) {
         __m512i codes = _mm512_set1_epi32(word32(x->q[c] + at));
         UNROLL for (int v = 0; v < VECTORS; v++) acc[c][v] = _mm512_dpbusd_epi32(acc[c][v], weights[v], codes);
     }
@@ -164,8 +164,17 @@ INLINE const char *panel_row(const struct dot_job *j, uint32_t r) {
     return j->w + (r < j->rows ? r : j->rows - 1) * j->row_size;
 }
 
-// Asks for `size` bytes of every row from `at` on: that many rows are more streams than the hardware follows.
-INLINE void prefetch_rows(const struct dot_job *j, size_t at, size_t size) {
-    for (uint32_t r = 0; r < j->rows; r++)
-        prefetch(j->w + r * j->row_size + at, size);
+#define AHEAD_ROW 1024 // bytes
+
+// What is read AHEAD_ROW bytes after byte `at` of a row; at the end of the row it is the one that comes next. So many
+// rows are more streams than the hardware follows.
+INLINE const char *ahead_in_row(const struct dot_job *j, uint32_t r, size_t at) {
+    at += AHEAD_ROW;
+    return at < j->row_size || !j->next ? j->w + r * j->row_size + at : j->next + r * j->row_size + at - j->row_size;
+}
+
+// Asks for the lines that begin in [p, p + size), so that stretches that follow each other ask for each line once.
+INLINE void prefetch_lines(const char *p, size_t size) {
+    for (size_t i = -(uintptr_t)p % 64; i < size; i += 64)
+        _mm_prefetch(p + i, _MM_HINT_T1);
 }

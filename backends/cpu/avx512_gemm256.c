@@ -153,10 +153,12 @@ INLINE __m512 sixteen_halves(const uint16_t h[16]) {
 }
 
 // The codes of the rows 16 v .. 16 v + 15.
-INLINE void unpack_codes(codes256_reader *read, const char *const at[16], struct panel256 *p, int v) {
+INLINE void unpack_codes(const struct format256 f, codes256_reader *read, const char *const at[16],
+                         const char *const ask[16], struct panel256 *p, int v) {
     __m512i q[4][16];
     for (int r = 0; r < 16; r++) {
         __m512i row[4];
+        prefetch_lines(ask[r], f.block_size);
         read(at[r], row);
         UNROLL for (int i = 0; i < 4; i++) q[i][r] = row[i];
     }
@@ -168,8 +170,8 @@ INLINE void unpack_codes(codes256_reader *read, const char *const at[16], struct
 }
 
 INLINE void unpack_block(const struct format256 f, const struct kind k, codes256_reader *read, const char *const at[16],
-                         struct panel256 *p, int v) {
-    unpack_codes(read, at, p, v);
+                         const char *const ask[16], struct panel256 *p, int v) {
+    unpack_codes(f, read, at, ask, p, v);
     uint16_t h[16];
     UNROLL for (int r = 0; r < 16; r++) h[r] = f.half(at[r]);
     _mm512_store_ps(p->d + 16 * v, _mm512_mul_ps(sixteen_halves(h), _mm512_set1_ps(f.factor)));
@@ -182,49 +184,48 @@ INLINE void unpack_block(const struct format256 f, const struct kind k, codes256
     }
 }
 
-INLINE void unpack256(const struct format256 f, const struct kind k, codes256_reader *read, const struct dot_job *j) {
-    struct panel256 *p = (struct panel256 *)(void *)cut(j).panel;
-    prefetch_rows(j, 0, 2 * f.block_size);
-    for (size_t b = 0; b < j->n / 256; b++) {
-        prefetch_rows(j, (b + 2) * f.block_size, f.block_size);
-        for (int v = 0; v < VECTORS; v++) {
-            const char *at[16];
-            for (uint32_t r = 0; r < 16; r++)
-                at[r] = panel_row(j, 16 * (uint32_t)v + r) + b * f.block_size;
-            unpack_block(f, k, read, at, p + b, v);
+// Block b of all rows.
+INLINE void unpack256(const struct format256 f, const struct kind k, codes256_reader *read, const struct dot_job *j,
+                      size_t b, struct panel256 *p) {
+    for (int v = 0; v < VECTORS; v++) {
+        const char *at[16], *ask[16];
+        for (uint32_t r = 0; r < 16; r++) {
+            at[r] = panel_row(j, 16 * (uint32_t)v + r) + b * f.block_size;
+            ask[r] = ahead_in_row(j, 16 * (uint32_t)v + r, b * f.block_size);
         }
+        unpack_block(f, k, read, at, ask, p, v);
     }
 }
 
 typedef __m512i tile[COLS][VECTORS];
 
-// The integer sums of a block times one strip.
-INLINE void sum_parts(const struct kind k, bool has_zero, const struct panel256 *p, const struct strip *x, size_t b,
-                      tile total) {
+// The integer sums of a block times `cols` columns of a strip.
+INLINE void sum_parts(int cols, const struct kind k, bool has_zero, const struct panel256 *p, const struct strip *x,
+                      size_t b, tile total) {
     const size_t parts = 256 / (size_t)k.part_len, groups = (size_t)k.part_len / 4;
-    UNROLL for (int c = 0; c < COLS; c++) UNROLL for (int v = 0; v < VECTORS; v++) total[c][v] = _mm512_setzero_si512();
+    UNROLL for (int c = 0; c < cols; c++) UNROLL for (int v = 0; v < VECTORS; v++) total[c][v] = _mm512_setzero_si512();
     for (size_t i = 0; i < parts; i++) {
         tile acc;
-        UNROLL for (int c = 0; c < COLS; c++) UNROLL for (int v = 0; v < VECTORS; v++) acc[c][v] =
+        UNROLL for (int c = 0; c < cols; c++) UNROLL for (int v = 0; v < VECTORS; v++) acc[c][v] =
             has_zero ? _mm512_set1_epi32(x->zeros[c][parts * b + i]) : _mm512_setzero_si512();
         UNROLL for (size_t g = 0; g < groups; g++)
-            multiply(p->q[groups * i + g], x, 256 * b + 4 * (groups * i + g), acc);
+            multiply(cols, p->q[groups * i + g], x, 256 * b + 4 * (groups * i + g), acc);
         UNROLL for (int v = 0; v < VECTORS; v++) {
             const __m512i scale = _mm512_load_si512(p->scale[i] + 16 * v);
-            UNROLL for (int c = 0; c < COLS; c++) total[c][v] =
+            UNROLL for (int c = 0; c < cols; c++) total[c][v] =
                 _mm512_add_epi32(total[c][v], _mm512_mullo_epi32(acc[c][v], scale));
         }
     }
 }
 
-INLINE void sum_products(bool has_zero, bool halved, const struct panel256 *p, const struct strip *x, size_t b,
-                         tile total) {
-    UNROLL for (int c = 0; c < COLS; c++) UNROLL for (int v = 0; v < VECTORS; v++) total[c][v] =
+INLINE void sum_products(int cols, bool has_zero, bool halved, const struct panel256 *p, const struct strip *x,
+                         size_t b, tile total) {
+    UNROLL for (int c = 0; c < cols; c++) UNROLL for (int v = 0; v < VECTORS; v++) total[c][v] =
         has_zero && !halved ? _mm512_set1_epi32(x->zeros[c][b]) : _mm512_setzero_si512();
     for (size_t i = 0; i < 64; i += 8)
-        UNROLL for (size_t g = i; g < i + 8; g++) multiply(p->q[g], x, 256 * b + 4 * g, total);
+        UNROLL for (size_t g = i; g < i + 8; g++) multiply(cols, p->q[g], x, 256 * b + 4 * g, total);
     if (halved)
-        UNROLL for (int c = 0; c < COLS; c++) UNROLL for (int v = 0; v < VECTORS; v++) total[c][v] =
+        UNROLL for (int c = 0; c < cols; c++) UNROLL for (int v = 0; v < VECTORS; v++) total[c][v] =
             _mm512_add_epi32(_mm512_slli_epi32(total[c][v], 1), _mm512_set1_epi32(x->zeros[c][b]));
 }
 
@@ -237,15 +238,15 @@ INLINE __m512i sum_mins(int min_len, const struct panel256 *p, const int16_t *bs
     return sum;
 }
 
-// Block b times one strip, added to its partial sums.
-INLINE void tile256(const struct kind k, bool has_zero, const struct panel256 *p, const struct strip *x, size_t b,
-                    float sum[COLS][PANEL_ROWS]) {
+// Block b times `cols` columns of a strip, added to its partial sums.
+INLINE void tile256(int cols, const struct kind k, bool has_zero, const struct panel256 *p, const struct strip *x,
+                    size_t b, float sum[COLS][PANEL_ROWS]) {
     tile total;
     if (k.part_len == 256)
-        sum_products(has_zero, k.halved, p, x, b, total);
+        sum_products(cols, has_zero, k.halved, p, x, b, total);
     else
-        sum_parts(k, has_zero, p, x, b, total);
-    UNROLL for (int c = 0; c < COLS; c++) UNROLL for (int v = 0; v < VECTORS; v++) {
+        sum_parts(cols, k, has_zero, p, x, b, total);
+    UNROLL for (int c = 0; c < cols; c++) UNROLL for (int v = 0; v < VECTORS; v++) {
         const __m512 d = _mm512_set1_ps(x->d[c][b]);
         __m512 s = b < 8 ? _mm512_setzero_ps() : _mm512_load_ps(sum[c] + 16 * v);
         s = _mm512_fmadd_ps(_mm512_mul_ps(_mm512_load_ps(p->d + 16 * v), d), _mm512_cvtepi32_ps(total[c][v]), s);
@@ -257,19 +258,39 @@ INLINE void tile256(const struct kind k, bool has_zero, const struct panel256 *p
     }
 }
 
-INLINE void multiply256(const struct kind k, int zero, const struct dot_job *j) {
+// The same for any number of columns.
+INLINE void strip256(uint32_t cols, const struct kind k, bool has_zero, const struct panel256 *p, const struct strip *x,
+                     size_t b, float sum[COLS][PANEL_ROWS]) {
+    if (cols > 4)
+        tile256(6, k, has_zero, p, x, b, sum);
+    else if (cols > 2)
+        tile256(4, k, has_zero, p, x, b, sum);
+    else
+        tile256(2, k, has_zero, p, x, b, sum);
+}
+
+// Unpacks block b of a job's rows.
+typedef void block_reader(const struct dot_job *j, size_t b, struct panel256 *p);
+
+// A block is unpacked when the first group of columns comes to it; one group needs no more than the block at hand.
+INLINE void multiply256(const struct kind k, int zero, block_reader *read, const struct dot_job *j) {
     const struct scratch s = cut(j);
-    const struct panel256 *p = (const struct panel256 *)(const void *)s.panel;
+    struct panel256 *panel = (struct panel256 *)(void *)s.panel;
     struct ahead ahead = ahead_of(j, (j->cols + COLS - 1) / COLS * (j->n / 256));
     for (uint32_t first = 0; first < j->cols; first += GROUP) {
         struct strip strips[STRIPS];
         uint32_t cols = j->cols - first < GROUP ? j->cols - first : GROUP;
         prepare_group((struct wants){zero, k.part_len, k.min_len == 32}, j, &s, first, cols, strips);
-        for (size_t b = 0; b < j->n / 256; b++)
-            for (uint32_t i = 0; i * COLS < cols; i++) {
-                ask_ahead(&ahead);
-                tile256(k, zero != 0, p + b, &strips[i], b, s.sum[b % 8] + i * COLS);
+        for (size_t b = 0; b < j->n / 256; b++) {
+            struct panel256 *p = panel + (j->cols <= GROUP ? 0 : b);
+            if (first == 0)
+                read(j, b, p);
+            for (uint32_t c = 0; c < cols; c += COLS) {
+                if (j->cols > GROUP)
+                    ask_ahead(&ahead);
+                strip256(cols - c, k, zero != 0, p, &strips[c / COLS], b, s.sum[b % 8] + c);
             }
+        }
         finish(j, &s, first, cols, j->n / 256);
     }
 }
@@ -286,8 +307,8 @@ INLINE void multiply256(const struct kind k, int zero, const struct dot_job *j) 
 // What follows the unpacking is the same for formats of a kind.
 #define KIND(name, part_len, min_len, halved)                                                                          \
     static const struct kind name = {part_len, min_len, halved};                                                       \
-    static void multiply_##name(const struct dot_job *j, int zero) {                                                   \
-        multiply256((struct kind){part_len, min_len, halved}, zero, j);                                                \
+    static void multiply_##name(block_reader *read, int zero, const struct dot_job *j) {                               \
+        multiply256((struct kind){part_len, min_len, halved}, zero, read, j);                                          \
     }
 KINDS(KIND)
 
@@ -310,9 +331,11 @@ KINDS(KIND)
     X(tq2_0, products, codes_tq2_0, 1)
 
 #define GEMM256(sym, kind, read, zero)                                                                                 \
+    static void unpack_##sym(const struct dot_job *j, size_t b, struct panel256 *p) {                                  \
+        unpack256(format_##sym(), kind, read, j, b, p);                                                                \
+    }                                                                                                                  \
     static void gemm_##sym(const struct dot_job *j) {                                                                  \
-        unpack256(format_##sym(), kind, read, j);                                                                      \
-        multiply_##kind(j, zero);                                                                                      \
+        multiply_##kind(unpack_##sym, zero, j);                                                                        \
     }
 
 #define FORMAT(sym, scales, mins, factor, zero, most)                                                                  \
