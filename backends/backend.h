@@ -31,6 +31,9 @@ struct backend_ops {
     // Zeroed memory that tapes may point into, aligned to 64 bytes; lives until `free` is called with the same size.
     void *(*alloc)(struct backend *b, size_t size);
     void (*free)(struct backend *b, void *ptr, size_t size);
+    // Of such memory from `base` on, all that lies in front of `full` is filled, and was told to be so in front of
+    // `known`: what will be read again and again may be put into larger pages. May do nothing.
+    void (*settle)(struct backend *b, char *base, size_t known, size_t full);
     // Runs a tape to its end; false with ERR_INTERRUPT when *cancel became nonzero on the way (cancel may be NULL). One
     // tape at a time.
     bool (*run)(struct backend *b, const struct tape *t, const volatile sig_atomic_t *cancel, struct err *e);

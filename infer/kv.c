@@ -30,6 +30,17 @@ uint64_t kv_bytes(const struct model *m, enum kv_type type, uint64_t n) {
     return sum;
 }
 
+// Where there are enough of them, keys or values of a layer begin where a large page of the system may.
+#define ALIGN ((uint64_t)2 << 20)
+
+static char *place(char **at, uint64_t size) {
+    if (size >= ALIGN)
+        *at += -(uintptr_t)*at % ALIGN;
+    char *p = *at;
+    *at += size;
+    return p;
+}
+
 // The layer's place in the reservation from *at on.
 static struct kv_layer lay_out(const struct model_kv *l, enum kv_type type, uint64_t pages, char **at) {
     uint64_t ring = ring_pages(l->reach, pages);
@@ -37,12 +48,10 @@ static struct kv_layer lay_out(const struct model_kv *l, enum kv_type type, uint
     kv.ring = ring < pages ? (uint32_t)ring : 0;
     if (!l->n_heads)
         return kv;
-    kv.k = *at;
-    *at += ring * l->n_heads * kv_page_size(type, l->dim_k);
+    kv.k = place(at, ring * l->n_heads * kv_page_size(type, l->dim_k));
     if (l->latent)
         return kv;
-    kv.v = *at;
-    *at += ring * l->n_heads * kv_page_size(type, l->dim_v);
+    kv.v = place(at, ring * l->n_heads * kv_page_size(type, l->dim_v));
     return kv;
 }
 
@@ -52,7 +61,8 @@ bool kv_open(struct kv *kv, const struct model *m, struct backend *b, struct are
     *kv = (struct kv){.backend = b, .n_layers = model_shape(m)->n_slots};
     for (uint32_t i = 0; i < kv->n_layers; i++) {
         struct model_kv l = model_kv(m, i);
-        size += page_size(&l, type) * ring_pages(l.reach, pages); // limits of the shape keep it in 64 bits
+        uint64_t bytes = page_size(&l, type) * ring_pages(l.reach, pages); // limits of the shape keep it in 64 bits
+        size += bytes < ALIGN ? bytes : bytes + 2 * ALIGN;
     }
     ERR_IF(size > SIZE_MAX / 2, e, ERR_SYSTEM, "context %u: its KV memory does not fit this machine", n_ctx);
     kv->size = (size_t)size;
@@ -76,7 +86,27 @@ void kv_close(struct kv *kv) {
         kv->backend->ops->free(kv->backend, kv->memory, kv->size);
 }
 
+#define SETTLE 1024 // positions at once
+
+// Tells the backend that the first n positions are stored.
+static void settle(struct kv *kv, size_t n) {
+    const struct backend_ops *ops = kv->backend->ops;
+    for (uint32_t i = 0; i < kv->n_layers; i++) {
+        const struct kv_layer *l = &kv->layers[i];
+        for (int values = 0; values < 2; values++) {
+            size_t page = kv_row_size(l, values) * (size_t)TAPE_PAGE * l->n_heads;
+            size_t most = l->ring ? l->ring * page : SIZE_MAX;
+            size_t known = min_size(kv->settled / TAPE_PAGE * page, most), full = min_size(n / TAPE_PAGE * page, most);
+            if (known < full)
+                ops->settle(kv->backend, values ? l->v : l->k, known, full);
+        }
+    }
+    kv->settled = n;
+}
+
 void kv_grow(struct kv *kv, size_t n) {
+    if (kv->top / SETTLE * SETTLE > kv->settled)
+        settle(kv, kv->top / SETTLE * SETTLE);
     kv->top = max_size(kv->top, n);
 }
 

@@ -14,7 +14,8 @@ struct kv {
     uint32_t n_layers;
     void *memory; // one reservation for all layers
     size_t size;
-    size_t top; // positions below this one have been stored since the memory was last empty
+    size_t top;     // positions below this one have been stored since the memory was last empty
+    size_t settled; // those below this one have been settled, see struct backend_ops
 };
 
 // Reserves the memory of n_ctx positions, layer by layer in ascending positions, so that it is committed in the order

@@ -131,6 +131,42 @@ static void check_all(struct fixture *f) {
     check_pretend(f);
 }
 
+// A backend that remembers what it was told of two memories.
+struct settled {
+    struct backend b;
+    char *base[2];
+    size_t full[2];
+};
+
+static void remember(struct backend *b, char *base, size_t known, size_t full) {
+    struct settled *s = (struct settled *)b;
+    for (int i = 0; i < 2; i++)
+        if (base == s->base[i]) {
+            CHECK_INT(known, s->full[i]);
+            s->full[i] = full;
+        }
+}
+
+static void check_settled(void) {
+    static const struct backend_ops ops = {.name = "settled", .settle = remember};
+    static char memory[2];
+    struct settled s = {{&ops}, {memory, memory + 1}, {0, 0}};
+    struct kv_layer layers[] = {{.type = KV_F16, .n_heads = 2, .dim_k = 64, .dim_v = 64, .k = memory, .v = memory + 1},
+                                {.type = KV_F16, .n_heads = 1, .dim_k = 64, .k = memory, .ring = 3}};
+    const size_t page = kv_page_size(KV_F16, 64);
+    test_case("session: the backend is told of all memory that is filled, once, and of no other");
+    for (int i = 0; i < 2; i++) {
+        struct kv kv = {.backend = &s.b, .layers = layers + i, .n_layers = 1};
+        s.full[0] = s.full[1] = 0;
+        for (size_t n = 0; n <= 5000; n += n % 3 + 1) {
+            kv_grow(&kv, n);
+            CHECK(s.full[0] <= n * 2 * page / TAPE_PAGE);
+        }
+        CHECK_INT(s.full[0], i ? 3 * page : 4096 / TAPE_PAGE * 2 * page);
+        CHECK_INT(s.full[1], i ? 0 : s.full[0]);
+    }
+}
+
 static bool open_model(struct fixture *f, const char *path, enum kv_type kv, struct err *e) {
     const struct engine_params en = {.path = path, .n_threads = 2};
     const struct session_params s = {.n_ctx = 2048, .kv = kv};
@@ -191,4 +227,5 @@ void unit_session(void) {
     }
     remove(path);
     check_ahead(build);
+    check_settled();
 }

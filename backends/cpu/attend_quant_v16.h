@@ -56,7 +56,7 @@ INLINE void score_quant(enum kv_type type, const struct attend_job *j, uint32_t 
         UNROLL for (int i = 0; i < TILE * KEY_VECTORS; i++) t.s[i / KEY_VECTORS][i % KEY_VECTORS] = v16_set1(0.0f);
         for (uint32_t b = 0; b < blocks; b++) {
             if (r == 0)
-                ask_page_ahead(j, key / step * blocks + b, TAPE_PAGE / step * blocks);
+                ask_keys_ahead(j, key / step * blocks + b, TAPE_PAGE / step * blocks);
             add_block(type, q, b, kv_scales(type, j->k, b), key, &t);
         }
         for (uint32_t i = 0; i < TILE && r + i < j->rows; i++)
@@ -75,6 +75,7 @@ INLINE v16 value_half(enum kv_type type, const void *codes, size_t key, int h) {
 struct values {
     const void *codes;
     const float *floats; // [TAPE_PAGE][KV_BLOCK] or NULL
+    const char *next;    // the next page's codes, to be asked for, or NULL
 };
 
 // out[i][0 .. 31] += weights of the keys [lo, hi) times their values.
@@ -82,12 +83,15 @@ INLINE void add_values(enum kv_type type, const struct values *v, const float *c
                        float *const *out, int rows) {
     v16 sum[TILE][2];
     UNROLL for (int i = 0; i < 2 * rows; i++) sum[i / 2][i % 2] = v16_load(out[i / 2] + 16 * (i % 2));
-    for (size_t key = lo; key < hi; key++)
+    for (size_t key = lo; key < hi; key++) {
+        if (type != KV_F32 && v->next)
+            ask_page_ahead(v->next + key * kv_code_bytes(type), 1);
         UNROLL for (int h = 0; h < 2; h++) {
             v16 value =
                 type == KV_F32 ? v16_load(v->floats + key * KV_BLOCK + 16 * h) : value_half(type, v->codes, key, h);
             UNROLL for (int i = 0; i < rows; i++) sum[i][h] = v16_fma(v16_set1(w[i][key]), value, sum[i][h]);
         }
+    }
     UNROLL for (int i = 0; i < 2 * rows; i++) v16_store(out[i / 2] + 16 * (i % 2), sum[i / 2][i % 2]);
 }
 
@@ -124,7 +128,7 @@ INLINE struct values values_of(enum kv_type type, const struct attend_job *j, ui
     size_t at = (size_t)b * TAPE_PAGE;
     const void *codes =
         j->v == j->k ? (const uint8_t *)j->k32 + at * kv_code_bytes(type) : kv_codes(kv_scales(type, j->v, b));
-    return (struct values){codes, j->rows > ATTEND_FEW ? j->v32 + at * KV_BLOCK : NULL};
+    return (struct values){codes, j->rows > ATTEND_FEW ? j->v32 + at * KV_BLOCK : NULL, NULL};
 }
 
 INLINE void make_values(enum kv_type type, const struct attend_job *j, uint32_t lo, uint32_t hi) {
@@ -141,10 +145,14 @@ INLINE void make_values(enum kv_type type, const struct attend_job *j, uint32_t 
 // Block b of the page's values of the n rows from r on; see value_rows.
 static void block_rows(enum kv_type type, const struct attend_job *j, uint32_t b, uint32_t r, uint32_t n,
                        float *const *out) {
-    const struct values v = values_of(type, j, b);
     const uint16_t *scales = kv_scales(type, j->v, b);
+    struct values v = values_of(type, j, b), first = v;
     const enum kv_type kind = v.floats ? KV_F32 : type;
     uint32_t begin = 0, end = TAPE_PAGE;
+    if (r == 0 && j->size_v) {
+        ask_page_ahead(j->next_v + ((const char *)scales - (const char *)j->v), TAPE_PAGE * sizeof *scales);
+        first.next = j->next_v + ((const char *)v.codes - (const char *)j->v);
+    }
     float weights[TILE][TAPE_PAGE];
     const float *w[TILE] = {NULL};
     for (uint32_t i = 0; i < n; i++) {
@@ -160,7 +168,7 @@ static void block_rows(enum kv_type type, const struct attend_job *j, uint32_t b
         add_kernels[1][kind](&v, &w[i], j->lo[r + i], common ? begin : j->hi[r + i], &out[i]);
     if (!common)
         return;
-    add_kernels[n][kind](&v, w, begin, end, out);
+    add_kernels[n][kind](&first, w, begin, end, out);
     for (uint32_t i = 0; i < n; i++)
         add_kernels[1][kind](&v, &w[i], end, j->hi[r + i], &out[i]);
 }
@@ -186,7 +194,7 @@ INLINE void quant_rows(enum kv_type type, const struct attend_job *j, uint32_t r
 }
 
 INLINE void attend_quant(enum kv_type type, const struct attend_job *j, uint32_t lo, uint32_t hi, float *page) {
-    const uint32_t rows = rows_of_tile(j->rows);
+    const uint32_t rows = rows_of_tile(j->rows, TILE);
     make_values(type, j, lo, hi);
     for (uint32_t r = 0; r < j->rows; r += rows)
         quant_rows(type, j, r, j->rows - r < rows ? j->rows - r : rows, lo, hi, page);

@@ -9,6 +9,7 @@
 #include "backends/cpu/ops_v16.h"
 
 #define TILE V16_TILE
+#define FEW V16_FEW
 
 // Sixteen elements of a page from element i on, as float32.
 typedef v16 page_reader(const void *page, size_t i);
@@ -26,23 +27,28 @@ INLINE float page_element(const void *page, bool half, size_t i) {
     return half ? num_f16_to_f32(((const uint16_t *)page)[i]) : ((const float *)page)[i];
 }
 
-// Asks for the next page's part `part` of `parts`.
-INLINE void ask_page_ahead(const struct attend_job *j, size_t part, size_t parts) {
-    for (size_t i = j->size_k * part / parts / 64 * 64; i < j->size_k * (part + 1) / parts; i += 64)
-        __builtin_prefetch(j->next_k + i, 0, 2);
-    for (size_t i = j->size_v * part / parts / 64 * 64; i < j->size_v * (part + 1) / parts; i += 64)
-        __builtin_prefetch(j->next_v + i, 0, 2);
+// Asks for `size` bytes of the next page. Its keys are asked for while scores are computed and its values while values
+// are: what is asked for at once must not be more than memory gives meanwhile, or whoever asks waits.
+INLINE void ask_page_ahead(const char *p, size_t size) {
+    for (size_t i = 0; i < size; i += 64)
+        __builtin_prefetch(p + i, 0, 2);
+}
+
+INLINE void ask_keys_ahead(const struct attend_job *j, size_t part, size_t parts) {
+    size_t begin = j->size_k * part / parts / 64 * 64, end = j->size_k * (part + 1) / parts;
+    ask_page_ahead(j->next_k + begin, begin < end ? end - begin : 0);
 }
 
 // A page as the tiles read it.
 struct page {
     const void *k, *v;
-    size_t stride_v; // elements from a key's values to the next one's
-    bool half;       // half precision
+    size_t stride_v;    // elements from a key's values to the next one's
+    bool half;          // half precision
+    const char *next_v; // the next page's values, to be asked for, or NULL
 };
 
 // Adds the elements behind the last sixteen: 0 < n < 16 of them.
-INLINE v16 add_rest(v16 sum, const float *q, const struct page *p, size_t at, size_t n) {
+static v16 add_rest(v16 sum, const float *q, const struct page *p, size_t at, size_t n) {
     float key[16] = {0};
     for (size_t i = 0; i < n; i++)
         key[i] = page_element(p->k, p->half, at + i);
@@ -50,9 +56,9 @@ INLINE v16 add_rest(v16 sum, const float *q, const struct page *p, size_t at, si
 }
 
 // q . k for `rows` queries and the TILE keys from `key` on; out[i] receives the TILE scores of query i.
-INLINE void score_tile(page_reader *read, const float *const q[TILE], const struct page *p, size_t key, uint32_t dim,
-                       float *const out[TILE], int rows) {
-    v16 sum[TILE][TILE];
+INLINE void score_tile(page_reader *read, const float *const q[FEW], const struct page *p, size_t key, uint32_t dim,
+                       float *const out[FEW], int rows) {
+    v16 sum[FEW][TILE];
     UNROLL for (int i = 0; i < rows * TILE; i++) sum[i / TILE][i % TILE] = v16_set1(0.0f);
     uint32_t d = 0;
     for (; d + 16 <= dim; d += 16) {
@@ -62,9 +68,8 @@ INLINE void score_tile(page_reader *read, const float *const q[TILE], const stru
             v16_fma(v16_load(q[i] + d), keys[j], sum[i][j]);
     }
     if (d < dim)
-        for (int i = 0; i < rows; i++)
-            for (size_t j = 0; j < TILE; j++)
-                sum[i][j] = add_rest(sum[i][j], q[i] + d, p, (key + j) * dim + d, dim - d);
+        UNROLL for (int i = 0; i < rows; i++) UNROLL for (size_t j = 0; j < TILE; j++) sum[i][j] =
+            add_rest(sum[i][j], q[i] + d, p, (key + j) * dim + d, dim - d);
     UNROLL for (int i = 0; i < rows; i++) v16_sums(sum[i], out[i]);
 }
 
@@ -72,8 +77,8 @@ INLINE void score_tile(page_reader *read, const float *const q[TILE], const stru
 // rows that are not there.
 INLINE void score_rows(page_reader *read, const struct attend_job *j, const struct page *p, uint32_t r, uint32_t lo,
                        uint32_t hi, int rows) {
-    const float *q[TILE];
-    float spare[TAPE_PAGE], *base[TILE], *out[TILE];
+    const float *q[FEW];
+    float spare[TAPE_PAGE], *base[FEW], *out[FEW];
     for (uint32_t i = 0; i < (uint32_t)rows; i++) {
         bool there = r + i < j->rows;
         q[i] = j->q[there ? r + i : j->rows - 1];
@@ -83,7 +88,7 @@ INLINE void score_rows(page_reader *read, const struct attend_job *j, const stru
         for (uint32_t i = 0; i < (uint32_t)rows; i++)
             out[i] = base[i] + key;
         if (r == 0)
-            ask_page_ahead(j, key / TILE, TAPE_PAGE / TILE);
+            ask_keys_ahead(j, key / TILE, TAPE_PAGE / TILE);
         score_tile(read, q, p, key, j->dim_k, out, rows);
     }
 }
@@ -126,14 +131,19 @@ static void weigh_row(const struct attend_job *j, uint32_t r, float *m, float *s
 // out[i][0..16 vectors) += weights of the keys [lo, hi) times their values from element d on, for `rows` rows.
 INLINE void value_block(page_reader *read, const float *const *w, const struct page *p, size_t d, uint32_t lo,
                         uint32_t hi, float *const *out, int rows, int vectors) {
-    v16 sum[TILE][TILE];
+    const size_t size = p->half ? sizeof(uint16_t) : sizeof(float);
+    v16 sum[FEW][TILE];
     UNROLL for (int i = 0; i < rows; i++) UNROLL for (int c = 0; c < vectors; c++) sum[i][c] =
         v16_load(out[i] + d + 16 * c);
-    for (uint32_t key = lo; key < hi; key++)
+    for (uint32_t key = lo; key < hi; key++) {
+        const size_t at = key * p->stride_v + d;
+        if (p->next_v)
+            ask_page_ahead(p->next_v + at * size, 16 * size * (size_t)vectors);
         UNROLL for (int c = 0; c < vectors; c++) {
-            v16 value = read(p->v, key * p->stride_v + d + 16 * (size_t)c);
+            v16 value = read(p->v, at + 16 * (size_t)c);
             UNROLL for (int i = 0; i < rows; i++) sum[i][c] = v16_fma(v16_set1(w[i][key]), value, sum[i][c]);
         }
+    }
     UNROLL for (int i = 0; i < rows; i++) UNROLL for (int c = 0; c < vectors; c++)
         v16_store(out[i] + d + 16 * c, sum[i][c]);
 }
@@ -157,9 +167,10 @@ INLINE void value_tile(page_reader *read, const float *const *w, const struct pa
 // The last row stands in for rows that are not there, with results that nobody reads.
 INLINE void value_rows(page_reader *read, const struct attend_job *j, const struct page *p, uint32_t r, float *page,
                        int rows) {
-    const float *w[TILE];
-    float *out[TILE];
+    const float *w[FEW];
+    float *out[FEW];
     const uint32_t tile = (uint32_t)rows;
+    struct page single = *p;
     uint32_t n = j->rows - r < tile ? j->rows - r : tile, begin = 0, end = TAPE_PAGE;
     memset(page, 0, (size_t)tile * j->dim_v * sizeof *page);
     for (uint32_t i = 0; i < tile; i++) {
@@ -170,13 +181,15 @@ INLINE void value_rows(page_reader *read, const struct attend_job *j, const stru
         end = j->hi[row] < end ? j->hi[row] : end;
     }
     bool common = n > 1 && begin < end;
+    if (common)
+        single.next_v = NULL;
     for (uint32_t i = 0; i < n; i++)
-        value_tile(read, &w[i], p, j->dim_v, j->lo[r + i], common ? begin : j->hi[r + i], &out[i], 1);
+        value_tile(read, &w[i], &single, j->dim_v, j->lo[r + i], common ? begin : j->hi[r + i], &out[i], 1);
     if (!common)
         return;
     value_tile(read, w, p, j->dim_v, begin, end, out, rows);
     for (uint32_t i = 0; i < n; i++)
-        value_tile(read, &w[i], p, j->dim_v, end, j->hi[r + i], &out[i], 1);
+        value_tile(read, &w[i], &single, j->dim_v, end, j->hi[r + i], &out[i], 1);
 }
 
 #include "backends/cpu/attend_rows_v16.h"
@@ -199,7 +212,7 @@ static void merge(const struct attend_found *all, const struct attend_found *par
 INLINE void attend_rows(page_reader *read, const struct attend_job *j, const struct page *p, uint32_t r, uint32_t lo,
                         uint32_t hi, float *page, int rows) {
     uint32_t n = j->rows - r < (uint32_t)rows ? j->rows - r : (uint32_t)rows;
-    float m[TILE] = {0}, s[TILE] = {0};
+    float m[FEW] = {0}, s[FEW] = {0};
     score_rows(read, j, p, r, lo, hi, rows);
     for (uint32_t i = 0; i < n; i++)
         if (j->lo[r + i] < j->hi[r + i])
@@ -210,9 +223,9 @@ INLINE void attend_rows(page_reader *read, const struct attend_job *j, const str
             merge_row(&j->found, m[i], s[i], page + (size_t)i * j->dim_v, r + i, j->dim_v);
 }
 
-// Rows of the tiles that cover n rows: as many in each as in the others.
-static uint32_t rows_of_tile(uint32_t n) {
-    uint32_t tiles = (n + TILE - 1) / TILE;
+// Rows of the tiles of at most `most` that cover n rows: as many in each as in the others.
+static uint32_t rows_of_tile(uint32_t n, uint32_t most) {
+    uint32_t tiles = (n + most - 1) / most;
     return (n + tiles - 1) / tiles;
 }
 
@@ -227,18 +240,23 @@ typedef void rows_kernel(const struct attend_job *j, const struct page *p, uint3
 
 HALF_ROWS(1)
 HALF_ROWS(2)
-#if V16_TILE == 4
+#if V16_FEW == 6
 HALF_ROWS(3)
 HALF_ROWS(4)
-static rows_kernel *const half_rows[] = {NULL, half_rows_1, half_rows_2, half_rows_3, half_rows_4};
+HALF_ROWS(5)
+HALF_ROWS(6)
+static rows_kernel *const half_rows[] = {NULL,        half_rows_1, half_rows_2, half_rows_3,
+                                         half_rows_4, half_rows_5, half_rows_6};
 #else
 static rows_kernel *const half_rows[] = {NULL, half_rows_1, half_rows_2};
 #endif
 
 static void attend_half(const struct attend_job *j, const struct page *p, uint32_t lo, uint32_t hi, float *page) {
-    const uint32_t rows = rows_of_tile(j->rows);
+    const uint32_t rows = rows_of_tile(j->rows, FEW);
+    struct page rest = *p;
+    rest.next_v = NULL;
     for (uint32_t r = 0; r < j->rows; r += rows)
-        half_rows[rows](j, p, r, lo, hi, page);
+        half_rows[rows](j, r ? &rest : p, r, lo, hi, page);
 }
 
 static void attend_full(const struct attend_job *j, const struct page *p, uint32_t lo, uint32_t hi, float *page) {
@@ -261,7 +279,7 @@ static const float *widen(const uint16_t *page, uint32_t dim, uint32_t lo, uint3
 // Pages of float16 and float32.
 static void attend_float(const struct attend_job *j, uint32_t lo, uint32_t hi, float *page) {
     bool own_values = j->v != j->k, many = j->rows > ATTEND_FEW;
-    struct page p = {j->k, j->v, own_values ? j->dim_v : j->dim_k, j->type == KV_F16};
+    struct page p = {j->k, j->v, own_values ? j->dim_v : j->dim_k, j->type == KV_F16, j->size_v ? j->next_v : NULL};
     if (p.half && many) { // tiles of keys may reach past hi; the page has 64
         p.k = widen(j->k, j->dim_k, lo / 4 * 4, (hi + 3) / 4 * 4, j->k32);
         p.v = own_values ? widen(j->v, j->dim_v, lo, hi, j->v32) : p.k;
@@ -277,7 +295,7 @@ static void attend_float(const struct attend_job *j, uint32_t lo, uint32_t hi, f
 
 static void attend(const struct attend_job *j) {
     uint32_t lo = TAPE_PAGE, hi = 0;
-    float page[TILE * ATTEND_MAX_DIM];
+    float page[FEW * ATTEND_MAX_DIM];
     for (uint32_t r = 0; r < j->rows; r++) {
         if (j->lo[r] >= j->hi[r])
             continue;
@@ -295,3 +313,4 @@ static void attend(const struct attend_job *j) {
 }
 
 #undef TILE
+#undef FEW

@@ -201,6 +201,23 @@ static void cpu_free(struct backend *b, void *ptr, size_t size) {
         munmap(ptr, size ? size : 1);
 }
 
+// Memory that is filled moves to pages of 2 MiB: a page of 4 KiB costs a processor a walk through its tables (twice, on
+// a virtual machine) for what it reads in 200 ns. Only filled ones, so that nothing is committed for it.
+static void cpu_settle(struct backend *b, char *base, size_t known, size_t full) {
+    (void)b;
+#if defined(__linux__)
+    enum { COLLAPSE = 25 }; // MADV_COLLAPSE, Linux 6.1; older ones refuse
+    const uintptr_t huge = (uintptr_t)2 << 20, start = (uintptr_t)base, end = (start + full) / huge * huge;
+    uintptr_t begin = (start + known) / huge * huge;
+    if (begin < start)
+        begin += huge;
+    if (begin < end)
+        madvise((void *)begin, end - begin, COLLAPSE); // a hint
+#else
+    (void)base, (void)known, (void)full;
+#endif
+}
+
 static const char *cpu_level(const struct backend *b) {
     return ((const struct cpu_backend *)b)->kernels.level;
 }
@@ -247,6 +264,7 @@ const struct backend_ops backend_cpu = {
     .reserve = cpu_reserve,
     .alloc = cpu_alloc,
     .free = cpu_free,
+    .settle = cpu_settle,
     .run = cpu_run,
     .level = cpu_level,
     .threads = cpu_n_threads,

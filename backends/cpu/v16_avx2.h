@@ -6,6 +6,7 @@
 #include "backends/cpu/x86_common.h"
 
 #define V16_TILE 2        // 2 x 2 accumulators of two registers each, and 8 for operands, fit the 16 registers
+#define V16_FEW 2         // rows of a tile of few queries
 #define V16_ROW_VECTORS 1 // of a tile of many queries, times 4 keys
 
 typedef struct {

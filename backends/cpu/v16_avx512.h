@@ -6,6 +6,7 @@
 #include "backends/cpu/x86_common.h"
 
 #define V16_TILE 4        // 4 x 4 accumulators and 8 operands fit the 32 registers
+#define V16_FEW 6         // rows of a tile of few queries, times V16_TILE: 24 accumulators and 6 operands
 #define V16_ROW_VECTORS 2 // of a tile of many queries, times 4 keys
 
 typedef __m512 v16;

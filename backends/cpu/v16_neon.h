@@ -7,6 +7,7 @@
 #include "backends/cpu/vector.h"
 
 #define V16_TILE 2        // 2 x 2 accumulators of four registers each, and 12 for operands, fit the 32 registers
+#define V16_FEW 2         // rows of a tile of few queries
 #define V16_ROW_VECTORS 1 // of a tile of many queries, times 4 keys
 
 typedef struct {
