@@ -12,7 +12,7 @@
 #define FOUR 4
 #define MAX_COLS TAPE_MAX_ROWS
 
-// Formats of 32 are read this far behind the prefetch.
+// Formats of 32 are read this far behind the prefetch: the distance of formats of 256 gains them nothing.
 #define AHEAD 4096
 
 struct format32 {
@@ -229,12 +229,12 @@ INLINE __m128 tree(float acc[8][FOUR]) {
 
 // Four rows times one column.
 INLINE __m128 four_rows(const struct format256 f, const char *const row[FOUR], const struct quant_vec *x, size_t n,
-                        size_t ahead) {
+                        const char *ahead) {
     float acc[8][FOUR] = {{0}};
     for (size_t b = 0; b < n / 256; b++) {
         __m256i sum[FOUR], offset[FOUR];
         float d[FOUR], m[FOUR];
-        prefetch(row[0] + ahead + b * FOUR * f.block_size, FOUR * f.block_size);
+        prefetch(ahead + b * FOUR * f.block_size, FOUR * f.block_size);
         for (int r = 0; r < FOUR; r++) {
             const char *w = row[r] + b * f.block_size;
             block_lanes(f, w, x->q + 256 * b, x->bs + 16 * b, &sum[r], &offset[r]);
@@ -260,7 +260,7 @@ INLINE void dot256(const struct format256 f, const struct dot_job *j) {
         for (uint32_t c = 0; c < j->cols; c++) {
             struct quant_vec x = quant_act_vec(j->layout, j->x + c * j->x_stride);
             float y[FOUR];
-            _mm_storeu_ps(y, four_rows(f, row, &x, j->n, FOUR * j->row_size));
+            _mm_storeu_ps(y, four_rows(f, row, &x, j->n, ahead_of_row(j, r, FOUR)));
             memcpy(j->y + c * j->y_stride + r, y, rows * sizeof *y);
         }
     }
