@@ -149,7 +149,7 @@ static void advance(struct pool *p, unsigned thread) {
 // Pieces that a thread takes at once: many while many are left, single ones in the end, so that the threads end
 // together.
 static uint32_t portion(const struct pool *p, uint32_t left) {
-    return p->n == 1 ? left : left / (4 * p->n) + 1;
+    return p->n == 1 ? left : left / (2 * p->n) + 1;
 }
 
 // Takes and does pieces, and begins the stages after those that end here, until none is left to take. Returns the
