@@ -27,9 +27,9 @@
 
 // Of a thread, on a cache line of its own.
 struct seat {
-    _Alignas(64) atomic_bool holds; // pieces, or is between stages
-    atomic_int thread, cpu;         // as base/place.h names them; known anew with every portion
-    _Atomic uint64_t helped;        // the stage within which another thread gave it its core
+    _Alignas(64) atomic_bool holds; // pieces
+    atomic_int thread, cpu;         // as base/place.h names them; known anew in every stage
+    uint64_t helped;                // the stage within which another thread gave it its core; of who is moving
 };
 
 struct pool {
@@ -44,6 +44,7 @@ struct pool {
     _Atomic uint32_t n_pieces;
     _Atomic uint64_t began; // nanoseconds: the stage
     struct seat *seats;     // [n]
+    atomic_flag moving;     // held by the thread that exchanges cores: affinities are changed by one at a time
     // Each on a cache line of its own: they are written by one thread while others read their neighbour.
     _Alignas(
         64) _Atomic uint64_t ticket; // OVER, the number of the stage, and in the low half the pieces nobody has taken
@@ -83,21 +84,23 @@ static bool ends_in_time(struct pool *p, uint64_t old) {
     while (now() - from < PATIENCE + 2 * piece)
         if (changes(p, old, 16))
             return true;
-    return false;
+    return changes(p, old, 1); // this thread may have lost its core itself
 }
 
 // A thread that still holds pieces has most likely lost its core to another process, which may keep it for
 // milliseconds. This one has nothing to do: it gives the other its core and queues up at that one's.
 static void give_core(struct pool *p, uint64_t stage, unsigned thread) {
+    if (atomic_flag_test_and_set(&p->moving))
+        return;
     for (unsigned t = 0; t < p->n; t++) {
         struct seat *s = &p->seats[t];
-        uint64_t helped = atomic_load(&s->helped);
-        if (t == thread || !atomic_load(&s->holds) || helped == stage ||
-            !atomic_compare_exchange_strong(&s->helped, &helped, stage))
+        if (t == thread || !atomic_load(&s->holds) || s->helped == stage)
             continue;
+        s->helped = stage;
         place_exchange(atomic_load(&s->thread), atomic_load(&s->cpu));
-        return;
+        break;
     }
+    atomic_flag_clear(&p->moving);
 }
 
 // Returns when the ticket is not `old` any more: spins first, then sees to the others, then sleeps.
@@ -138,6 +141,8 @@ static uint64_t next_stage(const struct pool *p) {
 static void advance(struct pool *p, unsigned thread) {
     const uint64_t stage = next_stage(p);
     size_t n;
+    // Nobody knows how long those may take, so nobody is to find them late.
+    atomic_store_explicit(&p->seats[thread].holds, false, memory_order_relaxed);
     while ((n = p->job.next(p->job.user)) == 1)
         p->job.piece(p->job.user, 0, thread);
     atomic_store_explicit(&p->n_pieces, (uint32_t)n, memory_order_relaxed);
@@ -156,13 +161,16 @@ static uint32_t portion(const struct pool *p, uint32_t left) {
 // ticket that said so. The stage cannot end while this thread holds a piece.
 static uint64_t work(struct pool *p, unsigned thread) {
     struct seat *seat = &p->seats[thread];
+    uint64_t seated = 0; // the stage within which the thread's core was asked for
     uint64_t ticket = atomic_load_explicit(&p->ticket, memory_order_acquire);
     while ((uint32_t)ticket) {
         uint32_t left = (uint32_t)ticket, n = portion(p, left);
         if (!atomic_compare_exchange_weak_explicit(&p->ticket, &ticket, ticket - n, memory_order_acquire,
                                                    memory_order_acquire))
             continue;
-        atomic_store_explicit(&seat->cpu, place_cpu(), memory_order_relaxed);
+        if (ticket / STAGE != seated)
+            atomic_store_explicit(&seat->cpu, place_cpu(), memory_order_relaxed);
+        seated = ticket / STAGE;
         atomic_store_explicit(&seat->holds, true, memory_order_relaxed);
         uint32_t all = atomic_load_explicit(&p->n_pieces, memory_order_relaxed), first = all - left;
         for (uint32_t i = 0; i < n; i++)

@@ -3,7 +3,8 @@
 // threads (the caller is thread 0) take pieces, a few at a time, and a stage is over when all of its pieces are done,
 // whoever did them. So nobody waits for a thread that holds no piece, such as one whose core is busy with another
 // process: it finds the stage over when it comes back. Waiting spins for a few microseconds, because stages end that
-// often, and then sleeps, because the other thread may have lost its core.
+// often; where another thread then takes 0.1 ms and two pieces longer than it should, it has most likely lost its core
+// to another process, and the one that waits gives it its own before it sleeps (base/place.h).
 #pragma once
 
 #include "base/err.h"

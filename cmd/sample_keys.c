@@ -6,6 +6,8 @@
 
 #include "cmd/cmd.h"
 
+#define MAX_SUPPRESSED (1 << 20) // they are walked for every token
+
 struct sample_key {
     const char *key, *option;
     size_t at; // in struct sample_params
@@ -53,6 +55,8 @@ static bool read_suppressed(const struct gguf *g, struct sample_params *out, str
     const struct gguf_value *v = out->suppressed = gguf_find(g, key);
     ERR_IF(v && (v->type != GGUF_ARRAY || !is_number(v->elem)), e, ERR_INPUT, "%s: %s: %s, expected an array of ids",
            g->path, key, gguf_type_name(v->type == GGUF_ARRAY ? v->elem : v->type));
+    ERR_IF(v && v->count > MAX_SUPPRESSED, e, ERR_INPUT, "%s: %s: %llu ids, at most %d are supported", g->path, key,
+           (unsigned long long)v->count, MAX_SUPPRESSED);
     return true;
 }
 

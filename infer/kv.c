@@ -59,6 +59,8 @@ bool kv_open(struct kv *kv, const struct model *m, struct backend *b, struct are
              uint32_t n_ctx, struct err *e) {
     uint64_t size = 0, pages = pages_of(n_ctx);
     *kv = (struct kv){.backend = b, .n_layers = model_shape(m)->n_slots};
+    if (model_shape(m)->decoder_start >= 0)
+        kv->settled = SIZE_MAX; // never: cross attention's slots fill by another count
     for (uint32_t i = 0; i < kv->n_layers; i++) {
         struct model_kv l = model_kv(m, i);
         uint64_t bytes = page_size(&l, type) * ring_pages(l.reach, pages); // limits of the shape keep it in 64 bits

@@ -296,7 +296,8 @@ static void test_spm(void) {
 }
 
 static const unsigned char map[] = {
-    // A trie of 104 nodes that replaces "A" by "ab": the root's base is 0, 'A' is node 65, its leaf stands at 65 ^ 2.
+    // A trie of 104 nodes that replaces "A" and "BBB" by "ab": the root's base is 0, 'A' is node 65, its leaf stands at
+    // 65 ^ 2; the three 'B' are nodes 66, 80 and 90, their leaf stands at 92.
     104 * 4 % 256,
     104 * 4 / 256,
     0,
@@ -306,12 +307,13 @@ static const unsigned char map[] = {
 static size_t write_map(unsigned char *out) {
     memset(out, 0, 4 + 104 * 4 + 4);
     memcpy(out, map, sizeof map);
-    unsigned char *nodes = out + 4;
-    uint32_t child = 2u << 10 | 0x100 | 'A', leaf = 0x80000000u | 1;
-    for (unsigned i = 0; i < 4; i++) {
-        nodes[65 * 4 + i] = (unsigned char)(child >> 8 * i);
-        nodes[(65 ^ 2) * 4 + i] = (unsigned char)(leaf >> 8 * i);
-    }
+    const struct {
+        uint32_t at, node;
+    } nodes[] = {{65, 2 << 10 | 0x100 | 'A'},       {65 ^ 2, 0x80000000u | 1},           {66, 80 << 10 | 'B'},
+                 {80, (80 ^ 'B' ^ 90) << 10 | 'B'}, {90, (90 ^ 92) << 10 | 0x100 | 'B'}, {92, 0x80000000u | 1}};
+    for (size_t n = 0; n < ARRAY_LEN(nodes); n++)
+        for (unsigned i = 0; i < 4; i++)
+            out[4 + nodes[n].at * 4 + i] = (unsigned char)(nodes[n].node >> 8 * i);
     memcpy(out + 4 + 104 * 4, "\0ab", 4);
     return 4 + 104 * 4 + 4;
 }
@@ -349,6 +351,7 @@ static void test_unigram(void) {
         check_ids(&o, "ab", false, true, "7 5 1");
         check_ids(&o, " ab  aab ", false, false, "7 5 7 6");
         check_ids(&o, "Ax", false, false, "7 5 2");
+        check_ids(&o, "aBBBa", false, false, "7 6 4");
         check_ids(&o, "xy\xFFz", false, false, "3 2");
         check_ids(&o, "bbbbbbb", false, false, "3 5 8");
         check_ids(&o, "aabbaa", false, false, "3 9");

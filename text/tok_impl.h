@@ -208,7 +208,8 @@ void tok_bpe_piece(const struct tokenizer *t, int32_t id, struct buf *out);
 // SentencePiece's writing, which raw BPE shares: spaces as word marks into w->text, tokens for bytes, whole characters.
 bool tok_mark_spaces(struct tok_work *w, const char *text, size_t len);
 void tok_find_bytes(struct tokenizer *t);
-// Bytes of the character that a byte begins, as far as the text goes.
+// The length that a lead byte claims, cut at the end. Nothing else is checked, as in the scheme's other programs: bytes
+// that are not UTF-8 only decide where symbols begin.
 static inline size_t tok_symbol_len(const char *text, size_t len) {
     static const uint8_t lens[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 3, 4};
     return min_size(lens[(unsigned char)*text >> 4], len);

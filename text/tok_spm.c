@@ -58,8 +58,6 @@ static void push_symbol(struct tok_work *w, const char *text, size_t len) {
     }
 }
 
-// The length that a lead byte claims, cut at the end. Nothing else is checked, as in the scheme's other programs: bytes
-// that are not UTF-8 only decide where symbols begin.
 static bool merge_word(struct tok_work *w, const char *word, size_t len) {
     struct merge *m = &w->merge;
     if (len > UINT32_MAX / 2 || !merge_reserve(m, len))

@@ -56,17 +56,24 @@ static uint32_t node_base(uint32_t node) {
     return (node >> 10) << (node & 0x200 ? 8 : 0);
 }
 
+// Goes from the children at *at on by one byte: false where there is no such child.
+static bool walk(const struct tok_unigram *u, uint32_t *at, unsigned char byte, uint32_t *node) {
+    *at ^= byte;
+    *node = node_at(u, *at);
+    if ((*node & 0x800000FF) != byte)
+        return false;
+    *at ^= node_base(*node);
+    return true;
+}
+
 // The longest beginning of the text that the map replaces: its length, or 0, and the replacement.
 static size_t replace(const struct tok_unigram *u, const char *text, size_t len, const char **with) {
     size_t longest = 0;
     uint32_t at = node_base(node_at(u, 0));
     for (size_t i = 0; u->n_nodes && i < len && text[i]; i++) {
-        unsigned char byte = (unsigned char)text[i];
-        at ^= byte;
-        uint32_t node = node_at(u, at);
-        if ((node & 0x800000FF) != byte)
+        uint32_t node;
+        if (!walk(u, &at, (unsigned char)text[i], &node))
             break;
-        at ^= node_base(node);
         uint32_t offset = node & 0x100 ? node_at(u, at) & INT32_MAX : UINT32_MAX;
         if (offset >= u->n_replacements)
             continue;
@@ -76,13 +83,23 @@ static size_t replace(const struct tok_unigram *u, const char *text, size_t len,
     return longest;
 }
 
-static void find_staying(struct tok_unigram *u) {
-    for (unsigned c = 1; c < 128; c++) {
-        const char *with;
-        u->stays[c] = c != ' ';
-        for (unsigned next = 0; next < 128; next++)
-            u->stays[c] &= !replace(u, (const char[]){(char)c, (char)next}, 2, &with);
+// Whether no rule begins with the character alone or with it and an ASCII character.
+static bool stays(const struct tok_unigram *u, unsigned char c) {
+    uint32_t at = node_base(node_at(u, 0)), node, unused;
+    const char *with, text = (char)c;
+    if (!u->n_nodes || !walk(u, &at, c, &node))
+        return true;
+    bool any = replace(u, &text, 1, &with) != 0;
+    for (unsigned next = 1; next < 128; next++) {
+        uint32_t child = at;
+        any |= walk(u, &child, (unsigned char)next, &unused);
     }
+    return !any;
+}
+
+static void find_staying(struct tok_unigram *u) {
+    for (unsigned c = 1; c < 128; c++)
+        u->stays[c] = c != ' ' && stays(u, (unsigned char)c);
 }
 
 bool tok_unigram_open(struct tokenizer *t, const struct gguf *g, struct err *e) {

@@ -260,8 +260,10 @@ static void attend_half(const struct attend_job *j, const struct page *p, uint32
 }
 
 static void attend_full(const struct attend_job *j, const struct page *p, uint32_t lo, uint32_t hi, float *page) {
+    struct page rest = *p;
+    rest.next_v = NULL;
     for (uint32_t r = 0; r < j->rows; r += TILE)
-        attend_rows(read_page_f32, j, p, r, lo, hi, page, TILE);
+        attend_rows(read_page_f32, j, r ? &rest : p, r, lo, hi, page, TILE);
 }
 
 #include "backends/cpu/attend_quant_v16.h"

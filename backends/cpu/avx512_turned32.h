@@ -6,7 +6,7 @@
 
 #include "backends/cpu/avx512_codes32.h"
 
-// At at[r] + skip stands the block of row r; run `part` of it, where a block has several.
+// At at[r] + skip stands the block of row r.
 typedef void turned_reader(const char *const at[16], size_t skip, __m512i q[8]);
 
 // Word k of sixteen bytes of each row.

@@ -192,7 +192,12 @@ static bool cpu_reserve(struct backend *b, const struct backend_limits *l, struc
 static void *cpu_alloc(struct backend *b, size_t size) {
     (void)b;
     void *p = mmap(NULL, size ? size : 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return p == MAP_FAILED ? NULL : p;
+    if (p == MAP_FAILED)
+        return NULL;
+#ifdef MADV_NOHUGEPAGE
+    madvise(p, size, MADV_NOHUGEPAGE); // else the first token of every layer might commit 2 MiB
+#endif
+    return p;
 }
 
 static void cpu_free(struct backend *b, void *ptr, size_t size) {
@@ -211,8 +216,10 @@ static void cpu_settle(struct backend *b, char *base, size_t known, size_t full)
     uintptr_t begin = (start + known) / huge * huge;
     if (begin < start)
         begin += huge;
-    if (begin < end)
-        madvise((void *)begin, end - begin, COLLAPSE); // a hint
+    if (begin >= end)
+        return;
+    madvise((void *)begin, end - begin, MADV_HUGEPAGE); // both are hints
+    madvise((void *)begin, end - begin, COLLAPSE);
 #else
     (void)base, (void)known, (void)full;
 #endif

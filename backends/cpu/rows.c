@@ -175,9 +175,11 @@ static void run_temper(struct cpu_backend *cpu, const struct tape_op *op, uint32
 static void run_softcap(struct cpu_backend *cpu, const struct tape_op *op, uint32_t row) {
     const struct tape_softcap *o = &op->softcap;
     float *x = o->x + (size_t)row * o->len;
-    (void)cpu;
     for (uint32_t i = 0; i < o->len; i++)
-        x[i] = o->cap * num_tanh(x[i] / o->cap);
+        x[i] /= o->cap;
+    cpu->kernels.act[ACTIVATION_TANH](x, NULL, o->len, x);
+    for (uint32_t i = 0; i < o->len; i++)
+        x[i] *= o->cap;
 }
 
 static void run_xielu(struct cpu_backend *cpu, const struct tape_op *op, uint32_t row) {
