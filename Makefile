@@ -90,7 +90,7 @@ build/fuzz/recurrent.gguf: tests/data/beyond/rwkv7.gguf.xz
 	xz -dc $< >$@
 
 fuzz: $(FUZZ) build/fuzz/window.gguf build/fuzz/recurrent.gguf
-	for f in $(FUZZ); do mkdir -p $$f.corpus && $$f -max_total_time=$(SECONDS) -timeout=10 $$f.corpus || exit 1; done
+	for f in $(FUZZ); do mkdir -p $$f.corpus && $$f -max_total_time=$(SECONDS) -timeout=10 -max_len=65536 $$f.corpus || exit 1; done
 
 PYTHON ?= python3
 references:

@@ -2,7 +2,7 @@
 // The fuzz target of sessions' files. The sum of every input and what binds it to the model are made right, so that it
 // gets past them; what is accepted must be a history that can be gone back in and gone on from. The first byte chooses
 // the model: one whose first layer keeps a window, or one with recurrent state. FUZZ_MODELS names the folder of their
-// files.
+// files; a short history of each is written to fuzz_state.corpus there, as no file that is accepted is found by chance.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +35,19 @@ static void put_u64(uint8_t *at, uint64_t value) {
         at[i] = (uint8_t)(value >> (8 * i));
 }
 
-static void open_model(unsigned i, const char *path) {
+// As inputs are: the model's number, and a file without its sum.
+static void write_seed(unsigned i, const char *path, const struct buf *file) {
+    FILE *f = fopen(path, "wb");
+    if (!f)
+        return;
+    fputc((int)i, f);
+    fwrite(file->ptr, 1, file->len - 8, f);
+    fclose(f);
+}
+
+static void open_model(unsigned i, const char *folder, const char *name) {
+    char path[600], state[700];
+    snprintf(path, sizeof path, "%s/%s.gguf", folder, name);
     const struct engine_params p = {.path = path, .n_threads = 1};
     const struct session_params s = {.n_ctx = N_CTX};
     struct err e;
@@ -43,24 +55,23 @@ static void open_model(unsigned i, const char *path) {
         fprintf(stderr, "%s: %s: not fuzzed\n", path, e.text);
         return;
     }
-    char state[600];
     struct buf file = {0};
     snprintf(state, sizeof state, "%s.state", path);
+    require(session_sync(fuzz.sessions[i], (const int32_t[]){1, 2, 3, 4, 5}, 5, &e));
     require(session_save(fuzz.sessions[i], state, &e) && file_read(state, &file, &e));
     memcpy(fuzz.bonds[i], file.ptr + BOND_AT, BOND_SIZE);
-    buf_free(&file);
     remove(state);
+    snprintf(state, sizeof state, "%s/fuzz_state.corpus/%s", folder, name);
+    write_seed(i, state, &file);
+    buf_free(&file);
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
     (void)argc, (void)argv;
     const char *folder = getenv("FUZZ_MODELS");
     static const char *const names[N_MODELS] = {"window", "recurrent"};
-    for (unsigned i = 0; i < N_MODELS; i++) {
-        char path[600];
-        snprintf(path, sizeof path, "%s/%s.gguf", folder ? folder : "build/fuzz", names[i]);
-        open_model(i, path);
-    }
+    for (unsigned i = 0; i < N_MODELS; i++)
+        open_model(i, folder ? folder : "build/fuzz", names[i]);
     require(fuzz.sessions[0] != NULL);
     return 0;
 }
