@@ -18,7 +18,7 @@ void avx512_fill_gemm256(struct kernels *k);
 #define AVX512_DOT256(X)                                                                                               \
     X(q2_k)                                                                                                            \
     X(q3_k)                                                                                                            \
-    X(q4_k) X(q5_k) X(q6_k) X(iq1_s) X(iq1_m) X(iq2_xxs) X(iq2_xs) X(iq2_s) X(iq3_xxs) X(iq3_s) X(iq4_xs) X(tq1_0)     \
-        X(tq2_0)
+    X(q4_k)                                                                                                            \
+    X(q5_k) X(q6_k) X(iq1_s) X(iq1_m) X(iq2_xxs) X(iq2_xs) X(iq2_s) X(iq3_xxs) X(iq3_s) X(iq4_xs) X(tq1_0) X(tq2_0)
 #define AVX512_DOT(sym) void avx512_dot_##sym(const struct dot_job *j);
 AVX512_DOT256(AVX512_DOT)
