@@ -45,8 +45,8 @@ static bool normalize(float *w, size_t n) {
     return true;
 }
 
-// Without statistics large elements are taken to matter more: cutting them off for the sake of many small ones costs
-// models more than the plain error tells. A format of one bit has nothing to choose but one size for all.
+// Large elements are taken to matter more, with statistics and without: cutting them off for the sake of many small ones
+// costs models more than the error tells. A format of one bit has nothing to choose but one size for all.
 static void weigh_by_size(const struct quant_format *f, const float *x, float *w) {
     const float top = fabsf(search_largest(x, f->block_len)), inverse = lanes_inverse(top);
     vec4 square = {0};
@@ -63,12 +63,14 @@ static void weigh_by_size(const struct quant_format *f, const float *x, float *w
 }
 
 static void prepare_weights(const struct quant_format *f, const float *importance, const float *x, float *w) {
-    if (importance) {
-        memcpy(w, importance, f->block_len * sizeof *w);
-        if (normalize(w, f->block_len))
-            return;
-    }
+    float given[QUANT_MAX_BLOCK];
     weigh_by_size(f, x, w);
+    if (importance) {
+        memcpy(given, importance, f->block_len * sizeof *given);
+        if (normalize(given, f->block_len))
+            for (size_t i = 0; i < f->block_len; i += 4)
+                vec4_store(w + i, vec4_load(w + i) * vec4_load(given + i));
+    }
     normalize(w, f->block_len);
 }
 
