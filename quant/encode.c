@@ -45,8 +45,8 @@ static bool normalize(float *w, size_t n) {
     return true;
 }
 
-// Large elements are taken to matter more, with statistics and without: cutting them off for the sake of many small ones
-// costs models more than the error tells. A format of one bit has nothing to choose but one size for all.
+// Large elements are taken to matter more, with statistics and without: cutting them off for the sake of many small
+// ones costs models more than the error tells. A format of one bit has nothing to choose but one size for all.
 static void weigh_by_size(const struct quant_format *f, const float *x, float *w) {
     const float top = fabsf(search_largest(x, f->block_len)), inverse = lanes_inverse(top);
     vec4 square = {0};
