@@ -122,6 +122,16 @@ INLINE int32_t word32(const void *p) {
     return v;
 }
 
+// In each quarter, word k of in[0..3] becomes word 0..3 of out[k].
+INLINE void turn_four(const __m512i in[4], __m512i out[4]) {
+    __m512i a = _mm512_unpacklo_epi32(in[0], in[1]), b = _mm512_unpackhi_epi32(in[0], in[1]);
+    __m512i c = _mm512_unpacklo_epi32(in[2], in[3]), d = _mm512_unpackhi_epi32(in[2], in[3]);
+    out[0] = _mm512_unpacklo_epi64(a, c);
+    out[1] = _mm512_unpackhi_epi64(a, c);
+    out[2] = _mm512_unpacklo_epi64(b, d);
+    out[3] = _mm512_unpackhi_epi64(b, d);
+}
+
 // One four-byte group of the panel times the first `cols` columns of a strip, added to acc.
 INLINE void multiply(int cols, const uint8_t *w, const struct strip *x, size_t at, __m512i acc[COLS][VECTORS]) {
     __m512i weights[VECTORS];

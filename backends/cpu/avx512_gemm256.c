@@ -94,12 +94,7 @@ INLINE void turn_bytes(const __m128i row[16], __m512i out[4]) {
         v = _mm512_inserti32x4(_mm512_inserti32x4(v, row[4 * k + 2], 2), row[4 * k + 3], 3);
         four[k] = _mm512_permutexvar_epi8(bytes, v);
     }
-    __m512i a = _mm512_unpacklo_epi32(four[0], four[1]), b = _mm512_unpackhi_epi32(four[0], four[1]);
-    __m512i c = _mm512_unpacklo_epi32(four[2], four[3]), d = _mm512_unpackhi_epi32(four[2], four[3]);
-    out[0] = _mm512_unpacklo_epi64(a, c);
-    out[1] = _mm512_unpackhi_epi64(a, c);
-    out[2] = _mm512_unpacklo_epi64(b, d);
-    out[3] = _mm512_unpackhi_epi64(b, d);
+    turn_four(four, out);
 }
 
 // Byte i of all rows, widened; every index is known at compile time.

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "backends/cpu/avx512_codes32.h"
+#include "backends/cpu/avx512_gemm.h"
 
 // At at[r] + skip stands the block of row r.
 typedef void turned_reader(const char *const at[16], size_t skip, __m512i q[8]);
@@ -18,12 +19,7 @@ INLINE void turn_words(const char *const at[16], size_t skip, __m512i word[4]) {
         z[i] = _mm512_inserti32x4(z[i], _mm_loadu_si128((const void *)(at[i + 8] + skip)), 2);
         z[i] = _mm512_inserti32x4(z[i], _mm_loadu_si128((const void *)(at[i + 12] + skip)), 3);
     }
-    __m512i a = _mm512_unpacklo_epi32(z[0], z[1]), b = _mm512_unpackhi_epi32(z[0], z[1]);
-    __m512i c = _mm512_unpacklo_epi32(z[2], z[3]), d = _mm512_unpackhi_epi32(z[2], z[3]);
-    word[0] = _mm512_unpacklo_epi64(a, c);
-    word[1] = _mm512_unpackhi_epi64(a, c);
-    word[2] = _mm512_unpacklo_epi64(b, d);
-    word[3] = _mm512_unpackhi_epi64(b, d);
+    turn_four(z, word);
 }
 
 // Low nibbles are the first half of a run, high ones the second.
