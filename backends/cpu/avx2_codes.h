@@ -11,8 +11,6 @@
 typedef __m256i codes_reader(const char *b, int c);
 // The scale or minimum of the block at b; of its run c of 16 where runs have their own.
 typedef float scale_reader(const char *b, int c);
-// Scales or minimums of n <= 8 runs of 32 (or 16) from the beginning of the block at b on; the lanes behind them are 0.
-typedef __m256 scales8_reader(const char *b, size_t n);
 // The sixteen sub-scales or minimums of a block of 256.
 typedef __m128i scales_reader(const char *b);
 
@@ -191,30 +189,22 @@ INLINE __m256i codes_q6_k(const char *b, int c) {
     return _mm256_or_si256(low, _mm256_and_si256(high, _mm256_set1_epi8(0x30)));
 }
 
-// Half-precision scales and minimums; d8_ and m8_ read eight at once, of blocks of `runs` runs.
+// Half-precision scales and minimums.
 #define HALF_READER(sym, name, field)                                                                                  \
     INLINE float name##_##sym(const char *b, int c) {                                                                  \
         (void)c;                                                                                                       \
         return _cvtsh_ss(half_at(b + offsetof(struct block_##sym, field)));                                            \
     }
-#define HALF8_READER(sym, name, field, runs)                                                                           \
-    HALF_READER(sym, name, field)                                                                                      \
-    INLINE __m256 name##8_##sym(const char *b, size_t n) {                                                             \
-        uint16_t h[8] = {0};                                                                                           \
-        UNROLL for (size_t i = 0; i < 8; i++) if (i < n) h[i] =                                                        \
-            half_at(b + offsetof(struct block_##sym, field) + i / (runs) * sizeof(struct block_##sym));                \
-        return _mm256_cvtph_ps(_mm_loadu_si128((const void *)h));                                                      \
-    }
-HALF8_READER(q4_0, d, d, 1)
-HALF8_READER(q4_1, d, d, 1)
-HALF8_READER(q4_1, m, m, 1)
-HALF8_READER(q5_0, d, d, 1)
-HALF8_READER(q5_1, d, d, 1)
-HALF8_READER(q5_1, m, m, 1)
-HALF8_READER(q8_0, d, d, 1)
-HALF8_READER(iq4_nl, d, d, 1)
-HALF8_READER(q1_0, d, d, 4)
-HALF8_READER(q2_0, d, d, 2)
+HALF_READER(q4_0, d, d)
+HALF_READER(q4_1, d, d)
+HALF_READER(q4_1, m, m)
+HALF_READER(q5_0, d, d)
+HALF_READER(q5_1, d, d)
+HALF_READER(q5_1, m, m)
+HALF_READER(q8_0, d, d)
+HALF_READER(iq4_nl, d, d)
+HALF_READER(q1_0, d, d)
+HALF_READER(q2_0, d, d)
 HALF_READER(q2_k, d, d)
 HALF_READER(q2_k, m, dmin)
 HALF_READER(q3_k, d, d)
@@ -234,27 +224,10 @@ INLINE float d_mxfp4(const char *b, int c) {
     return num_float(e < 2 ? 0x200000u << e : (e - 1u) << 23);
 }
 
-INLINE __m256 d8_mxfp4(const char *b, size_t n) {
-    int32_t e[8] = {0};
-    UNROLL for (size_t i = 0; i < 8; i++) if (i < n) e[i] = (uint8_t)b[i * sizeof(struct block_mxfp4)];
-    __m256i v = _mm256_loadu_si256((const void *)e), two = _mm256_set1_epi32(2);
-    __m256i normal = _mm256_slli_epi32(_mm256_sub_epi32(v, _mm256_set1_epi32(1)), 23);
-    __m256i subnormal = _mm256_sllv_epi32(_mm256_set1_epi32(0x200000), v);
-    return _mm256_castsi256_ps(_mm256_blendv_epi8(normal, subnormal, _mm256_cmpgt_epi32(two, v)));
-}
-
 // Half of four bits of exponent, bias 7, and three of mantissa: a half-precision number with another bias; 0x7f is 0.
 INLINE float d_nvfp4(const char *b, int c) {
     uint8_t d = (uint8_t)b[c];
     return d == 0x7f ? 0.0f : _cvtsh_ss((uint16_t)((d & 0x7f) << 7)) * 128.0f;
-}
-
-INLINE __m256 d8_nvfp4(const char *b, size_t n) {
-    int32_t d[2] = {word_at(b), n > 4 ? word_at(b + sizeof(struct block_nvfp4)) : 0};
-    __m128i v = _mm_cvtepu8_epi16(_mm_loadl_epi64((const void *)d));
-    v = _mm_andnot_si128(_mm_cmpeq_epi16(v, _mm_set1_epi16(0x7f)), v);
-    v = _mm_slli_epi16(_mm_and_si128(v, _mm_set1_epi16(0x7f)), 7);
-    return _mm256_mul_ps(_mm256_cvtph_ps(v), _mm256_set1_ps(128.0f));
 }
 
 INLINE __m128i scales_q2_k(const char *b) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The integer formats that the 256-bit levels have kernels for, and the shapes of their panels. No include guard: a
 // list, included with the macros defined. Rows name functions of avx2_codes.h and avx2_codes_iq.h: codes_SYMBOL,
-// d_SYMBOL; of 32 elements d8_SYMBOL, of 256 scales_SYMBOL; with minimums m_SYMBOL and m8_SYMBOL or mins_SYMBOL.
+// d_SYMBOL; of 256 elements scales_SYMBOL; with minimums m_SYMBOL, of 256 elements mins_SYMBOL.
 //
 //     runs  32-element runs of a block
 //     each  scales of a run
@@ -18,17 +18,17 @@ SHAPE32(of4, 1, 4, true, false)
 SHAPE32(of4_min, 1, 4, false, true)
 SHAPE32(wide, 1, 0, true, false)
 SHAPE32(of4_two, 2, 4, true, false)
-//       symbol  shape   runs zero d8, m, m8
-FORMAT32(q4_0, of8, 1, 8, NULL, NULL)
-FORMAT32(q4_1, of8_min, 1, 0, m_q4_1, m8_q4_1)
-FORMAT32(q5_0, of4, 1, 16, NULL, NULL)
-FORMAT32(q5_1, of4_min, 1, 0, m_q5_1, m8_q5_1)
-FORMAT32(q8_0, wide, 1, 128, NULL, NULL)
-FORMAT32(iq4_nl, wide, 1, 128, NULL, NULL)
-FORMAT32(mxfp4, of4, 1, 12, NULL, NULL)
-FORMAT32(nvfp4, of4_two, 2, 12, NULL, NULL)
-FORMAT32(q1_0, of8, 4, 1, NULL, NULL)
-FORMAT32(q2_0, of8, 2, 1, NULL, NULL)
+//       symbol  shape   runs zero m
+FORMAT32(q4_0, of8, 1, 8, NULL)
+FORMAT32(q4_1, of8_min, 1, 0, m_q4_1)
+FORMAT32(q5_0, of4, 1, 16, NULL)
+FORMAT32(q5_1, of4_min, 1, 0, m_q5_1)
+FORMAT32(q8_0, wide, 1, 128, NULL)
+FORMAT32(iq4_nl, wide, 1, 128, NULL)
+FORMAT32(mxfp4, of4, 1, 12, NULL)
+FORMAT32(nvfp4, of4_two, 2, 12, NULL)
+FORMAT32(q1_0, of8, 4, 1, NULL)
+FORMAT32(q2_0, of8, 2, 1, NULL)
 //       shape      sub fit zero   min
 SHAPE256(of8_32, 32, 8, true, false)
 SHAPE256(of8_32_min, 32, 8, false, true)

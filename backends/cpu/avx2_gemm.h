@@ -152,7 +152,7 @@ INLINE void multiply256(const struct shape256 s, const struct dot_job *j, uint32
 }
 
 // Shapes, with a function each that the formats share.
-#define FORMAT32(sym, shape, runs, zero, m, m8)
+#define FORMAT32(sym, shape, runs, zero, m)
 #define FORMAT256(sym, shape, zero, mins, m)
 #define SHAPE32(shape, each, fit, zero, min)                                                                           \
     static const struct shape32 shape32_##shape = {each, fit, fit ? 1 : PLANES, zero, min};                            \
@@ -168,7 +168,7 @@ INLINE void multiply256(const struct shape256 s, const struct dot_job *j, uint32
 
 #define SHAPE32(shape, each, fit, zero, min)
 #define SHAPE256(shape, sub, fit, zero, min)
-#define FORMAT32(sym, shape, runs, zero, m, m8)                                                                        \
+#define FORMAT32(sym, shape, runs, zero, m)                                                                            \
     static void gemm_##sym(const struct dot_job *j) {                                                                  \
         const struct source32 f = {codes_##sym, d_##sym, m, sizeof(struct block_##sym), runs};                         \
         for (uint32_t first = 0; first < j->rows; first += ROWS) {                                                     \
@@ -189,7 +189,7 @@ INLINE void multiply256(const struct shape256 s, const struct dot_job *j, uint32
 static void fill_gemm(struct kernels *k) {
 #define SHAPE32(shape, each, fit, zero, min)
 #define SHAPE256(shape, sub, fit, zero, min)
-#define FORMAT32(sym, shape, runs, zero, m, m8) k->gemm[QUANT_##sym] = gemm_##sym;
+#define FORMAT32(sym, shape, runs, zero, m) k->gemm[QUANT_##sym] = gemm_##sym;
 #define FORMAT256(sym, shape, zero, mins, m) k->gemm[QUANT_##sym] = gemm_##sym;
 #include "backends/cpu/avx2_formats.h"
 }
