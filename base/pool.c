@@ -25,9 +25,12 @@
 // Nanoseconds beyond those for two pieces after which whoever is still at work is taken to have lost its core.
 #define PATIENCE 100000
 
-// Of a thread, on a cache line of its own.
+// Of a thread, on cache lines of its own.
 struct seat {
-    _Alignas(64) atomic_bool holds; // pieces
+    // The pieces that are left of those that the stage gave it: the first one in the high half, the end in the low one.
+    // It takes them from the front, others from the back.
+    _Alignas(64) _Atomic uint64_t range;
+    _Alignas(64) atomic_bool holds; // a piece
     atomic_int thread, cpu;         // as base/place.h names them; known anew in every stage
     uint64_t helped;                // the stage within which another thread gave it its core; of who is moving
 };
@@ -39,22 +42,23 @@ struct pool {
     unsigned n_started;
     pthread_mutex_t mutex;
     pthread_cond_t cond;
-    // The job and its stage: written while all pieces are done and none can be taken, read by who holds a piece.
+    // The job and its stage: written while all pieces are done and none can be taken, read by who holds a piece. Who
+    // takes one of an older stage's ranges has taken one of this stage: whatever it knows of stages it reads after
+    // that.
     struct pool_job job;
     _Atomic uint32_t n_pieces;
     _Atomic uint64_t began; // nanoseconds: the stage
     struct seat *seats;     // [n]
     atomic_flag moving;     // held by the thread that exchanges cores: affinities are changed by one at a time
     // Each on a cache line of its own: they are written by one thread while others read their neighbour.
-    _Alignas(
-        64) _Atomic uint64_t ticket; // OVER, the number of the stage, and in the low half the pieces nobody has taken
-    _Alignas(64) _Atomic uint32_t done; // pieces of the stage
+    _Alignas(64) _Atomic uint64_t ticket; // the number of the stage, and OVER
+    _Alignas(64) _Atomic uint64_t left;   // pieces that are not done, its announcement being one
     _Alignas(64) atomic_uint sleepers;
     atomic_bool quit;
 };
 
-#define OVER ((uint64_t)1 << 63) // the job's last stage is done
-#define STAGE ((uint64_t)1 << 32)
+#define OVER ((uint64_t)1 << 63)  // the job's last stage is done
+#define FRONT ((uint64_t)1 << 32) // of a range
 
 struct worker_start {
     struct pool *pool;
@@ -131,55 +135,92 @@ static void announce(struct pool *p, uint64_t ticket) {
     }
 }
 
-// The stage after the one at hand, as tickets hold it. Numbers only rise: a ticket that came back would be taken for
-// the one that a sleeper knows.
+// The stage after the one at hand. Numbers only rise: a ticket that came back would be taken for the one that a sleeper
+// knows.
 static uint64_t next_stage(const struct pool *p) {
-    return ((atomic_load_explicit(&p->ticket, memory_order_relaxed) & ~OVER) / STAGE + 1) * STAGE & ~OVER;
+    return (atomic_load_explicit(&p->ticket, memory_order_relaxed) & ~OVER) + 1;
+}
+
+// Gives the threads their pieces of a stage of n. The announcement counts as a piece, so that the stage cannot end, and
+// another thread begin the next one, before it is made.
+static void begin_stage(struct pool *p, size_t n) {
+    const uint64_t stage = next_stage(p);
+    atomic_store_explicit(&p->n_pieces, (uint32_t)n, memory_order_relaxed);
+    atomic_store_explicit(&p->began, now(), memory_order_relaxed);
+    atomic_store_explicit(&p->left, n + 1, memory_order_relaxed);
+    for (unsigned t = 0; n && t < p->n; t++)
+        atomic_store_explicit(&p->seats[t].range, pool_first(p, n, t) * FRONT | pool_first(p, n, t + 1),
+                              memory_order_release);
+    announce(p, (n ? 0 : OVER) | stage);
+}
+
+// Whether those n were the stage's last pieces.
+static bool count_done(struct pool *p, uint64_t n) {
+    return atomic_fetch_sub_explicit(&p->left, n, memory_order_acq_rel) == n;
 }
 
 // Begins the next stage. Stages of one piece are done on the spot: passing them on would take longer than most of them.
 static void advance(struct pool *p, unsigned thread) {
-    const uint64_t stage = next_stage(p);
     size_t n;
     // Nobody knows how long those may take, so nobody is to find them late.
     atomic_store_explicit(&p->seats[thread].holds, false, memory_order_relaxed);
-    while ((n = p->job.next(p->job.user)) == 1)
-        p->job.piece(p->job.user, 0, thread);
-    atomic_store_explicit(&p->n_pieces, (uint32_t)n, memory_order_relaxed);
-    atomic_store_explicit(&p->began, now(), memory_order_relaxed);
-    atomic_store_explicit(&p->done, 0, memory_order_relaxed);
-    announce(p, (n ? 0 : OVER) | stage | n);
+    do {
+        while ((n = p->job.next(p->job.user)) == 1)
+            p->job.piece(p->job.user, 0, thread);
+        begin_stage(p, n);
+    } while (n && count_done(p, 1)); // the others may have been faster
 }
 
-// Pieces that a thread takes at once: many while many are left, single ones in the end, so that the threads end
-// together.
-static uint32_t portion(const struct pool *p, uint32_t left) {
-    return p->n == 1 ? left : left / (2 * p->n) + 1;
+// Takes the first or the last piece that is left of a range.
+static bool take_from(_Atomic uint64_t *range, bool front, size_t *piece) {
+    uint64_t r = atomic_load_explicit(range, memory_order_relaxed);
+    while ((uint32_t)(r / FRONT) < (uint32_t)r) {
+        *piece = front ? (uint32_t)(r / FRONT) : (uint32_t)r - 1u;
+        if (atomic_compare_exchange_weak_explicit(range, &r, front ? r + FRONT : r - 1, memory_order_acquire,
+                                                  memory_order_relaxed))
+            return true;
+    }
+    return false;
+}
+
+static bool take_from_others(struct pool *p, unsigned thread, size_t *piece) {
+    bool taken = false;
+    for (unsigned i = 1; !taken && i < p->n; i++)
+        taken = take_from(&p->seats[(thread + i) % p->n].range, false, piece);
+    return taken;
+}
+
+static void do_piece(struct pool *p, unsigned thread, size_t piece) {
+    atomic_store_explicit(&p->seats[thread].holds, true, memory_order_relaxed);
+    p->job.piece(p->job.user, piece, thread);
 }
 
 // Takes and does pieces, and begins the stages after those that end here, until none is left to take. Returns the
-// ticket that said so. The stage cannot end while this thread holds a piece.
+// ticket that was there before. The stage cannot end before this thread has counted what it did, which it does when its
+// own pieces are taken: threads that count the same stage's pieces one by one would wait for each other.
 static uint64_t work(struct pool *p, unsigned thread) {
     struct seat *seat = &p->seats[thread];
-    uint64_t seated = 0; // the stage within which the thread's core was asked for
-    uint64_t ticket = atomic_load_explicit(&p->ticket, memory_order_acquire);
-    while ((uint32_t)ticket) {
-        uint32_t left = (uint32_t)ticket, n = portion(p, left);
-        if (!atomic_compare_exchange_weak_explicit(&p->ticket, &ticket, ticket - n, memory_order_acquire,
-                                                   memory_order_acquire))
-            continue;
-        if (ticket / STAGE != seated)
-            atomic_store_explicit(&seat->cpu, place_cpu(), memory_order_relaxed);
-        seated = ticket / STAGE;
-        atomic_store_explicit(&seat->holds, true, memory_order_relaxed);
-        uint32_t all = atomic_load_explicit(&p->n_pieces, memory_order_relaxed), first = all - left;
-        for (uint32_t i = 0; i < n; i++)
-            p->job.piece(p->job.user, first + i, thread);
-        if (atomic_fetch_add_explicit(&p->done, n, memory_order_acq_rel) + n == all)
-            advance(p, thread);
-        atomic_store_explicit(&seat->holds, false, memory_order_relaxed);
+    uint64_t ticket, seated = 0, done = 0; // seated: the stage within which the thread's core was asked for
+    for (size_t piece;;) {
         ticket = atomic_load_explicit(&p->ticket, memory_order_acquire);
+        if (ticket != seated)
+            atomic_store_explicit(&seat->cpu, place_cpu(), memory_order_relaxed);
+        seated = ticket;
+        if (take_from(&seat->range, true, &piece)) {
+            do_piece(p, thread, piece);
+            done++;
+        } else if (done) {
+            if (count_done(p, done))
+                advance(p, thread);
+            done = 0;
+        } else if (take_from_others(p, thread, &piece)) {
+            do_piece(p, thread, piece);
+            done = 1;
+        } else {
+            break;
+        }
     }
+    atomic_store_explicit(&seat->holds, false, memory_order_relaxed);
     return ticket;
 }
 
@@ -289,4 +330,20 @@ void pool_close(struct pool *p) {
 
 unsigned pool_size(const struct pool *p) {
     return p->n;
+}
+
+size_t pool_first(const struct pool *p, size_t n, unsigned thread) {
+    return n * thread / p->n;
+}
+
+size_t pool_next(const struct pool *p, unsigned thread) {
+    for (unsigned i = 0; i < p->n; i++) {
+        uint64_t r = atomic_load_explicit(&p->seats[(thread + i) % p->n].range, memory_order_relaxed);
+        uint32_t first = (uint32_t)(r / FRONT), end = (uint32_t)r;
+        if (i == 0 && first < end)
+            return first;
+        if (i > 0 && first + (uint64_t)1 < end)
+            return end - 1u;
+    }
+    return POOL_NONE;
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // A pool of threads that is entered once per forward pass. A job is a row of stages, a stage is a number of pieces: the
-// threads (the caller is thread 0) take pieces, a few at a time, and a stage is over when all of its pieces are done,
-// whoever did them. So nobody waits for a thread that holds no piece, such as one whose core is busy with another
-// process: it finds the stage over when it comes back. Waiting spins for a few microseconds, because stages end that
-// often; where another thread then takes 0.1 ms and two pieces longer than it should, it has most likely lost its core
-// to another process, and the one that waits gives it its own before it sleeps (base/place.h).
+// threads (the caller is thread 0) take pieces, each from the front of a share of its own, then from the back of the
+// others', and a stage is over when all of its pieces are done, whoever did them. So nobody waits for a thread that
+// holds no piece, such as one whose core is busy with another process: it finds the stage over when it comes back.
+// Waiting spins for a few microseconds, because stages end that often; where another thread then takes 0.1 ms and two
+// pieces longer than it should, it has most likely lost its core to another process, and the one that waits gives it
+// its own before it sleeps (base/place.h).
 #pragma once
 
 #include "base/err.h"
@@ -24,6 +25,12 @@ struct pool_job {
 bool pool_open(struct pool **out, unsigned n, struct err *e);
 void pool_close(struct pool *p); // NULL is fine
 unsigned pool_size(const struct pool *p);
+// Where the share of a thread <= pool_size begins in a stage of n pieces; that of thread pool_size is n.
+size_t pool_first(const struct pool *p, size_t n, unsigned thread);
+
+#define POOL_NONE SIZE_MAX
+// Within a piece: the one of the same stage that the thread will most likely do after it, or POOL_NONE.
+size_t pool_next(const struct pool *p, unsigned thread);
 
 // Returns when all stages are done. One job at a time.
 void pool_run(struct pool *p, const struct pool_job *job);

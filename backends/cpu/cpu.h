@@ -25,6 +25,7 @@ struct cpu_backend {
     struct cpu_scratch *scratch;  // [threads]
     char *records[N_ACTS];        // activation records of the matrix input at hand
     bool asks_ahead;              // for experts, as weights do not fit the memory
+    const struct tape_op *coming; // the product after the one at hand, or NULL
     float *parts;                 // CPU_PARTS_SIZE bytes for what chapters give, where threads share them out
     _Atomic uint32_t *parts_done; // [CPU_PARTS_PIECES * threads] chapters of a piece that are done
 };
@@ -45,6 +46,7 @@ struct cpu_run {
     size_t begin, end;        // the stretch: operations of the tape
     const struct tape_op *op; // the operation in pieces that follows it, or NULL
     bool in_op;               // the stage is that operation
+    size_t n;                 // its pieces
 };
 
 // An operation for one row.

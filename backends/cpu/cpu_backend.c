@@ -82,6 +82,20 @@ static bool observed(const struct cpu_run *run) {
     return run->tape->observe && run->op->code == TAPE_MATMUL;
 }
 
+static const struct tape_op *next_product(const struct tape *t, const struct tape_op *op) {
+    const struct tape_op *end = t->ops + t->n;
+    while (++op < end && op->code != TAPE_MATMUL) {
+    }
+    return op < end ? op : NULL;
+}
+
+static size_t begin_op(struct cpu_run *run) {
+    run->in_op = true;
+    run->cpu->coming = next_product(run->tape, run->op);
+    run->n = pieces_ops[run->op->code]->begin(run->cpu, run->op);
+    return run->n + observed(run);
+}
+
 static size_t next_stage(void *user) {
     struct cpu_run *run = user;
     size_t n = 0;
@@ -91,12 +105,7 @@ static size_t next_stage(void *user) {
         run->stopped = atomic_load_explicit(&run->stop, memory_order_relaxed);
         if (run->stopped)
             return 0;
-        if (run->in_op || !run->op) {
-            n = next_stretch(run);
-        } else {
-            run->in_op = true;
-            n = pieces_ops[run->op->code]->begin(run->cpu, run->op) + observed(run);
-        }
+        n = run->in_op || !run->op ? next_stretch(run) : begin_op(run);
     }
     return n;
 }
@@ -117,10 +126,10 @@ static void run_piece(void *user, size_t piece, unsigned thread) {
         atomic_store_explicit(&run->stop, true, memory_order_relaxed);
     if (!run->in_op)
         run_row(run, (uint32_t)piece);
-    else if (observed(run) && piece == 0)
-        run->tape->observe(run->tape->observer, run->op);
+    else if (piece < run->n)
+        pieces_ops[run->op->code]->run(run->cpu, run->op, piece, thread);
     else
-        pieces_ops[run->op->code]->run(run->cpu, run->op, piece - observed(run), thread);
+        run->tape->observe(run->tape->observer, run->op);
 }
 
 static bool cpu_run(struct backend *b, const struct tape *t, const volatile sig_atomic_t *cancel, struct err *e) {

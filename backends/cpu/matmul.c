@@ -92,6 +92,11 @@ static void multiply(struct cpu_backend *cpu, const struct dot_job *j) {
         cpu->kernels.dot[format](j);
 }
 
+struct bytes {
+    const char *ptr;
+    size_t size;
+};
+
 // Rows [first, first + rows) of matrix `which` of the operand i.
 struct piece {
     uint32_t i, which, first, rows;
@@ -99,6 +104,13 @@ struct piece {
 
 static size_t pieces_of(const struct weight *w) {
     return (size_t)w->count * ((w->rows + PANEL_ROWS - 1) / PANEL_ROWS);
+}
+
+static size_t pieces_of_all(const struct tape_matmul *m) {
+    size_t n = 0;
+    for (uint32_t i = 0; i < m->n; i++)
+        n += pieces_of(m->w[i]);
+    return n;
 }
 
 // Where piece `at` of the operation lies; false behind the last one.
@@ -121,9 +133,9 @@ static const char *weights_of(const struct tape_matmul *m, const struct piece *p
     return (const char *)w->data + p->which * w->stride + p->first * w->row_size;
 }
 
-// `next` is the piece that this thread is likely to take next, or NULL.
-static void run_piece(struct cpu_backend *cpu, const struct tape_op *op, const struct piece *p,
-                      const struct piece *next, void *panel) {
+// `next` is what this thread will most likely read next.
+static void run_piece(struct cpu_backend *cpu, const struct tape_op *op, const struct piece *p, struct bytes next,
+                      void *panel) {
     const struct weight *w = op->matmul.w[p->i];
     const struct quant_layout layout = quant_act_layout(kernels_act(&cpu->kernels, w->format), w->cols);
     struct dot_job job = {
@@ -134,8 +146,8 @@ static void run_piece(struct cpu_backend *cpu, const struct tape_op *op, const s
         .layout = &layout,
         .n = w->cols,
         .panel = panel,
-        .next = next ? weights_of(&op->matmul, next) : NULL,
-        .next_size = next ? next->rows * op->matmul.w[next->i]->row_size : 0,
+        .next = next.ptr,
+        .next_size = next.size,
     };
     place_columns(cpu, op, p->i, p->which, &job);
     job.y += p->first;
@@ -150,20 +162,27 @@ static void run_piece(struct cpu_backend *cpu, const struct tape_op *op, const s
 }
 
 static size_t begin_matmul(const struct cpu_backend *cpu, const struct tape_op *op) {
-    size_t n = 0;
     if (cpu->asks_ahead && op->matmul.groups.n_experts)
         cpu_ask_ahead(&op->matmul);
-    for (uint32_t i = 0; i < op->matmul.n; i++)
-        n += pieces_of(op->matmul.w[i]);
-    return n;
+    return pieces_of_all(&op->matmul);
+}
+
+// The weights that the thread will most likely read after the piece at hand: of its next piece, or of its first one of
+// the product that comes after this one. The next expert is perhaps not wanted.
+static struct bytes next_weights(const struct cpu_backend *cpu, const struct tape_op *op, unsigned thread) {
+    struct piece p;
+    size_t at = pool_next(cpu->pool, thread);
+    if (at == POOL_NONE && (op = cpu->coming) != NULL)
+        at = pool_first(cpu->pool, pieces_of_all(&op->matmul), thread);
+    if (!op || op->matmul.groups.n_experts || !locate(&op->matmul, at, &p))
+        return (struct bytes){NULL, 0};
+    return (struct bytes){weights_of(&op->matmul, &p), p.rows * op->matmul.w[p.i]->row_size};
 }
 
 static void run_matmul(struct cpu_backend *cpu, const struct tape_op *op, size_t at, unsigned thread) {
-    struct piece piece, next;
+    struct piece piece;
     locate(&op->matmul, at, &piece);
-    // Threads take several pieces at once, so mostly the one behind; the next expert is perhaps not wanted.
-    const bool more = !op->matmul.groups.n_experts && locate(&op->matmul, at + 1, &next);
-    run_piece(cpu, op, &piece, more ? &next : NULL, cpu->scratch[thread].panel);
+    run_piece(cpu, op, &piece, next_weights(cpu, op, thread), cpu->scratch[thread].panel);
 }
 
 const struct cpu_pieces cpu_matmul = {begin_matmul, run_matmul};
