@@ -7,5 +7,6 @@
 
 void avx2_fill_dot(struct kernels *k);
 void avx2_fill_dot32(struct kernels *k);
+void avx2_fill_dot256(struct kernels *k);
 void avx2_fill_gemm(struct kernels *k);
 void avx2_fill_float(struct kernels *k);

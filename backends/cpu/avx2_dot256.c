@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+// AVX2: products of formats with one float scale per 256 elements with few columns, straight from the file. The lanes
+// of a sum are four rows. A column is put into the order in which a block's bytes are used once for all rows of a job.
+#if defined(__x86_64__)
+#include "backends/cpu/avx2.h"
+
+#include <string.h>
+
+#include "backends/cpu/avx2_begin.h"
+#include "backends/cpu/avx2_codes256.h"
+
+struct format256 {
+    lanes_reader *lanes;
+    void (*order)(const int8_t *x, int8_t *out); // 256 elements
+    mins_sums *mins;                             // NULL: none
+    __m128 (*d)(const char *const w[FOUR]), (*dmin)(const char *const w[FOUR]);
+    size_t block_size;
+};
+
+// The tree of quant_sum8 over the eight partial sums of four results.
+INLINE __m128 tree(const __m128 a[8]) {
+    __m128 even = _mm_add_ps(_mm_add_ps(a[0], a[4]), _mm_add_ps(a[2], a[6]));
+    __m128 odd = _mm_add_ps(_mm_add_ps(a[1], a[5]), _mm_add_ps(a[3], a[7]));
+    return _mm_add_ps(even, odd);
+}
+
+// The blocks at w of four rows: what they add to the partial sum acc.
+INLINE __m128 add_block(const struct format256 f, const char *const w[FOUR], const int8_t *q, const int16_t *bs,
+                        float d, __m128 acc) {
+    const __m128 dx = _mm_set1_ps(d);
+    __m256i sum[FOUR];
+    f.lanes(w, q, bs, sum);
+    acc = _mm_fmadd_ps(_mm_mul_ps(f.d(w), dx), _mm_cvtepi32_ps(sums_of_four(sum)), acc);
+    return f.mins ? _mm_fnmadd_ps(_mm_mul_ps(f.dmin(w), dx), _mm_cvtepi32_ps(f.mins(w, bs)), acc) : acc;
+}
+
+INLINE void one_column(const struct format256 f, const struct dot_job *j, uint32_t col) {
+    const struct quant_vec x = quant_act_vec(j->layout, j->x + col * j->x_stride);
+    const size_t blocks = j->n / 256;
+    int8_t *q = j->panel;
+    for (size_t b = 0; b < blocks; b++)
+        f.order(x.q + 256 * b, q + 256 * b);
+    for (uint32_t r = 0; r < j->rows; r += FOUR) {
+        const char *ahead = ahead_of_row(j, r, FOUR), *w[FOUR];
+        const uint32_t rows = j->rows - r < FOUR ? j->rows - r : FOUR;
+        __m128 acc[8];
+        float y[FOUR];
+        for (uint32_t i = 0; i < FOUR; i++)
+            w[i] = j->w + (r + (i < rows ? i : rows - 1)) * j->row_size;
+        UNROLL for (int i = 0; i < 8; i++) acc[i] = _mm_setzero_ps();
+        for (size_t b = 0; b < blocks; b++) {
+            prefetch(ahead + b * FOUR * f.block_size, FOUR * f.block_size);
+            acc[b % 8] = add_block(f, w, q + 256 * b, x.bs + 16 * b, x.d[b], acc[b % 8]);
+            UNROLL for (int i = 0; i < FOUR; i++) w[i] += f.block_size;
+        }
+        _mm_storeu_ps(y, tree(acc));
+        memcpy(j->y + col * j->y_stride + r, y, rows * sizeof *y);
+    }
+}
+
+#define HALVES(sym, field)                                                                                             \
+    INLINE __m128 field##_##sym##_of_four(const char *const w[FOUR]) {                                                 \
+        return four_halves(w, offsetof(struct block_##sym, field));                                                    \
+    }
+HALVES(q2_k, d)
+HALVES(q2_k, dmin)
+HALVES(q3_k, d)
+HALVES(q4_k, d)
+HALVES(q4_k, dmin)
+HALVES(q5_k, d)
+HALVES(q5_k, dmin)
+HALVES(q6_k, d)
+HALVES(iq4_xs, d)
+HALVES(tq1_0, d)
+HALVES(tq2_0, d)
+
+// One row a format: X(symbol, order, sums of minimums, their scale).
+#define FORMATS256(X)                                                                                                  \
+    X(q2_k, order_plain, mins_sums_q2_k, dmin_q2_k_of_four)                                                            \
+    X(q3_k, order_plain, NULL, NULL)                                                                                   \
+    X(q4_k, order_halves, mins_of_heads, dmin_q4_k_of_four)                                                            \
+    X(q5_k, order_halves, mins_of_heads, dmin_q5_k_of_four)                                                            \
+    X(q6_k, order_plain, NULL, NULL)                                                                                   \
+    X(iq4_xs, order_halves, NULL, NULL)                                                                                \
+    X(tq1_0, order_plain, NULL, NULL)                                                                                  \
+    X(tq2_0, order_plain, NULL, NULL)
+
+#define DOT256(sym, order, mins, dmin)                                                                                 \
+    static void dot_##sym(const struct dot_job *j) {                                                                   \
+        for (uint32_t c = 0; c < j->cols; c++)                                                                         \
+            one_column(                                                                                                \
+                (struct format256){lanes_##sym, order, mins, d_##sym##_of_four, dmin, sizeof(struct block_##sym)}, j,  \
+                c);                                                                                                    \
+    }
+FORMATS256(DOT256)
+
+#include "backends/cpu/avx2_end.h"
+
+void avx2_fill_dot256(struct kernels *k) {
+#define SLOT(sym, order, mins, dmin) k->dot[QUANT_##sym] = dot_##sym;
+    FORMATS256(SLOT)
+}
+
+#endif
