@@ -15,8 +15,6 @@ struct run_scales {
     float d[PANEL_ROWS], m[PANEL_ROWS];
 };
 
-#define FEW_COLS 16   // of rows from FEW_LEN elements on: each part of a panel passes all columns as soon as it is
-#define FEW_LEN 2560  // unpacked (measured)
 #define SLICE_RUNS 24 // whose codes and scales, 31 KB, the first-level cache holds
 
 INLINE size_t run_size(int run_len) {
@@ -31,52 +29,14 @@ INLINE size_t place_of(size_t run, size_t runs) {
     return part * whole + (part < longer ? part : longer) + run / 8;
 }
 
-// Unpacks eight runs of 32 rows, at `at`, to the places of the runs; what is at `ask` is asked for meanwhile.
-typedef void runs_reader(const char *const at[PANEL_ROWS], const char *const ask[PANEL_ROWS], char *const to[8]);
+// Unpacks eight runs of 32 rows, `stride` bytes apart, to the places of the runs; what is at `ask` is asked for
+// meanwhile.
+typedef void runs_reader(const char *w, size_t stride, const char *const ask[PANEL_ROWS], char *const to[8]);
 
-// Four runs of the rows 16 v .. 16 v + 15.
-INLINE void unpack_four(const struct format32 f, const char *const at[16], const char *const ask[16], size_t skip,
-                        char *const to[4], int v) {
-    const int halves = f.run_len / 16;
-    __m512i q[2][16];
-    for (int r = 0; r < 16; r++) {
-        prefetch_lines(ask[r] + skip, f.bytes8 / 2);
-        UNROLL for (int half = 0; half < halves; half++) q[half][r] = f.codes(at[r] + skip, half);
-    }
-    for (int half = 0; half < halves; half++) {
-        uint8_t *out[4];
-        for (size_t i = 0; i < 4; i++)
-            out[i] = (uint8_t *)to[i] + 4 * half * GROUP_BYTES + 64 * v;
-        store_groups(q[half], out);
-    }
-}
-
-// Out[i] is element i of each of sixteen vectors.
-INLINE void turn_eight(const __m256 row[16], __m512 out[8]) {
-    __m512 z[8], t[8];
-    UNROLL for (int i = 0; i < 8; i++) {
-        int low = i < 4 ? i : i + 4;
-        z[i] = _mm512_insertf32x8(_mm512_castps256_ps512(row[low]), row[low + 4], 1);
-    }
-    UNROLL for (int i = 0; i < 8; i += 2) {
-        t[i] = _mm512_unpacklo_ps(z[i], z[i + 1]);
-        t[i + 1] = _mm512_unpackhi_ps(z[i], z[i + 1]);
-    }
-    // Elements k and k + 4 of rows 0 .. 7 and 8 .. 15, four rows to a quarter.
-    UNROLL for (int k = 0; k < 4; k++) {
-        __m512d a = _mm512_castps_pd(t[k / 2]), b = _mm512_castps_pd(t[k / 2 + 2]);
-        __m512d c = _mm512_castps_pd(t[k / 2 + 4]), d = _mm512_castps_pd(t[k / 2 + 6]);
-        __m512 first = _mm512_castpd_ps(k % 2 ? _mm512_unpackhi_pd(a, b) : _mm512_unpacklo_pd(a, b));
-        __m512 last = _mm512_castpd_ps(k % 2 ? _mm512_unpackhi_pd(c, d) : _mm512_unpacklo_pd(c, d));
-        out[k] = _mm512_shuffle_f32x4(first, last, 0x88);
-        out[k + 4] = _mm512_shuffle_f32x4(first, last, 0xdd);
-    }
-}
-
-INLINE void unpack_scales(const struct format32 f, const char *const at[16], char *const to[8], int v) {
+INLINE void unpack_scales(const struct format32 f, const char *w, size_t stride, char *const to[8], int v) {
     __m256 d[16], m[16];
     __m512 turned[8];
-    UNROLL for (int r = 0; r < 16; r++) f.scales(at[r], &d[r], &m[r]);
+    UNROLL for (size_t r = 0; r < 16; r++) f.scales(w + r * stride, &d[r], &m[r]);
     turn_eight(d, turned);
     UNROLL for (int i = 0; i < 8; i++)
         _mm512_store_ps(((struct run_scales *)(void *)(to[i] + f.run_len * PANEL_ROWS))->d + 16 * v, turned[i]);
@@ -87,46 +47,42 @@ INLINE void unpack_scales(const struct format32 f, const char *const at[16], cha
         _mm512_store_ps(((struct run_scales *)(void *)(to[i] + f.run_len * PANEL_ROWS))->m + 16 * v, turned[i]);
 }
 
-// Eight runs of 32 of the rows 16 v .. 16 v + 15.
-INLINE void unpack_turned(const struct format32 f, turned_reader *turned, const char *const at[16],
-                          const char *const ask[16], char *const to[8], int v) {
-    for (size_t i = 0; i < 8; i++) {
+// Eight runs of the rows 16 v .. 16 v + 15.
+INLINE void unpack_codes(const struct format32 f, turned_reader *turned, const char *w, size_t stride,
+                         const char *const ask[16], char *const to[8], int v) {
+    const size_t groups = (size_t)f.run_len / 4;
+    for (size_t i = 0; i < groups; i++) {
         __m512i q[8];
-        prefetch_lines(ask[2 * i], f.bytes8);
-        prefetch_lines(ask[2 * i + 1], f.bytes8);
-        turned(at, i * (f.bytes8 / 8), q);
-        UNROLL for (int g = 0; g < 8; g++) _mm512_store_si512(to[i] + g * GROUP_BYTES + 64 * v, q[g]);
+        for (size_t r = 16 / groups * i; r < 16 / groups * (i + 1); r++)
+            prefetch_lines(ask[r], f.bytes8);
+        turned(w, stride, i, q);
+        UNROLL for (size_t g = 0; g < 8; g++)
+            _mm512_store_si512(to[i * (8 / groups) + g / groups] + g % groups * GROUP_BYTES + 64 * v, q[g]);
     }
 }
 
-INLINE void unpack_eight(const struct format32 f, turned_reader *turned, const char *const at[PANEL_ROWS],
+INLINE void unpack_eight(const struct format32 f, turned_reader *turned, const char *w, size_t stride,
                          const char *const ask[PANEL_ROWS], char *const to[8]) {
-    for (int v = 0; v < VECTORS; v++) {
-        unpack_scales(f, at + 16 * v, to, v);
-        if (turned) {
-            unpack_turned(f, turned, at + 16 * v, ask + 16 * v, to, v);
-        } else {
-            unpack_four(f, at + 16 * v, ask + 16 * v, 0, to, v);
-            unpack_four(f, at + 16 * v, ask + 16 * v, f.bytes8 / 2, to + 4, v);
-        }
+    for (int v = 0; v < VECTORS; v++, w += 16 * stride) {
+        unpack_scales(f, w, stride, to, v);
+        unpack_codes(f, turned, w, stride, ask + 16 * v, to, v);
     }
 }
 
-// Eight runs of all rows of a job from `run` on; what is left of a row at its end is read through a copy.
+// Eight runs of all rows of a job from `run` on; where rows or runs are missing they are read through a copy.
 static void read_runs(runs_reader *read, size_t bytes8, const struct dot_job *j, size_t run, size_t runs,
                       char *const to[8]) {
-    char copy[PANEL_ROWS][8 * sizeof(struct block_q8_0)];
-    const char *at[PANEL_ROWS], *ask[PANEL_ROWS];
-    for (uint32_t r = 0; r < PANEL_ROWS; r++) {
+    char copy[PANEL_ROWS * 8 * sizeof(struct block_q8_0)];
+    const char *w = j->w + run / 8 * bytes8, *ask[PANEL_ROWS];
+    size_t stride = j->row_size;
+    for (uint32_t r = 0; r < PANEL_ROWS; r++)
         ask[r] = ahead_in_row(j, r, run / 8 * bytes8);
-        at[r] = panel_row(j, r) + run / 8 * bytes8;
-        if (runs - run < 8) {
-            memset(copy[r], 0, bytes8);
-            memcpy(copy[r], at[r], (runs - run) * bytes8 / 8);
-            at[r] = copy[r];
-        }
+    if (j->rows < PANEL_ROWS || runs - run < 8) {
+        stride = copy_runs(j, 0, PANEL_ROWS, run / 8 * bytes8, runs - run < 8 ? (runs - run) * bytes8 / 8 : bytes8,
+                           bytes8, copy);
+        w = copy;
     }
-    read(at, ask, to);
+    read(w, stride, ask, to);
 }
 
 INLINE void unpack32(runs_reader *read, size_t bytes8, int run_len, const struct dot_job *j) {
@@ -210,31 +166,8 @@ INLINE void multiply32(int run_len, int zero, bool has_min, const struct dot_job
     }
 }
 
-// Few columns: eight runs are unpacked and multiplied at once, partial sum by partial sum.
-INLINE void few32(runs_reader *read, size_t bytes8, int run_len, int zero, bool has_min, const struct dot_job *j) {
-    const struct scratch s = cut(j);
-    const size_t runs = j->n / (size_t)run_len;
-    struct strip strips[STRIPS];
-    char *to[8];
-    for (size_t i = 0; i < 8; i++)
-        to[i] = s.panel + i * run_size(run_len);
-    prepare_group((struct wants){zero, run_len, false}, j, &s, 0, j->cols, strips);
-    for (size_t run = 0; run < runs; run += 8) {
-        read_runs(read, bytes8, j, run, runs, to);
-        for (uint32_t c = 0; c < j->cols; c += COLS)
-            for (size_t i = 0; i < 8 && run + i < runs; i++)
-                strip32(j->cols - c, run_len, zero != 0, has_min, to[i], &strips[c / COLS], run + i, 1, run == 0,
-                        s.sum[i] + c);
-    }
-    finish(j, &s, 0, j->cols, runs);
-}
-
 // What differs between kinds of formats; the reader alone differs between the formats of a kind.
 INLINE void gemm32(runs_reader *read, size_t bytes8, int run_len, int zero, bool has_min, const struct dot_job *j) {
-    if (j->cols <= FEW_COLS && j->n >= FEW_LEN) {
-        few32(read, bytes8, run_len, zero, has_min, j);
-        return;
-    }
     unpack32(read, bytes8, run_len, j);
     multiply32(run_len, zero, has_min, j);
 }
@@ -251,18 +184,21 @@ static void gemm_zero16(runs_reader *read, size_t bytes8, int zero, const struct
     gemm32(read, bytes8, 16, zero, false, j);
 }
 
-// Formats whose readers give runs one by one.
-#define turned_nvfp4 NULL
-#define turned_q1_0 NULL
-#define turned_q2_0 NULL
+#include "backends/cpu/avx512_few32.h"
 
 #define GEMM32(sym, bytes8, run_len, zero, has_min)                                                                    \
-    static void unpack_##sym(const char *const at[PANEL_ROWS], const char *const ask[PANEL_ROWS], char *const to[8]) { \
-        unpack_eight((struct format32){codes_##sym, scales_##sym, bytes8, run_len, zero, has_min}, turned_##sym, at,   \
-                     ask, to);                                                                                         \
+    static void unpack_##sym(const char *w, size_t stride, const char *const ask[PANEL_ROWS], char *const to[8]) {     \
+        unpack_eight((struct format32){codes_##sym, scales_##sym, bytes8, run_len, zero, has_min}, turned_##sym, w,    \
+                     stride, ask, to);                                                                                 \
+    }                                                                                                                  \
+    static void few_##sym(const struct few32 *f, const char *w, size_t stride, struct few_step t) {                    \
+        few_runs((struct format32){codes_##sym, scales_##sym, bytes8, run_len, zero, has_min}, turned_##sym, f, w,     \
+                 stride, t);                                                                                           \
     }                                                                                                                  \
     static void gemm_##sym(const struct dot_job *j) {                                                                  \
-        if (has_min)                                                                                                   \
+        if (j->cols <= FEW_COLS)                                                                                       \
+            few32(few_##sym, bytes8, run_len, zero, j);                                                                \
+        else if (has_min)                                                                                              \
             gemm_min(unpack_##sym, bytes8, j);                                                                         \
         else if (run_len == 32)                                                                                        \
             gemm_zero(unpack_##sym, bytes8, zero, j);                                                                  \
@@ -273,14 +209,12 @@ FORMATS32(GEMM32)
 
 #include "backends/cpu/avx512_end.h"
 
-#define LEAST_COLS 6      // for which unpacking pays (measured)
-#define LEAST_COLS_Q8_0 7 // whose blocks take longer
+#define LEAST_COLS 3 // for which turning rows pays (measured)
 
 void avx512_fill_gemm32(struct kernels *k) {
 #define SLOT(sym, bytes8, run_len, zero, has_min)                                                                      \
     k->gemm[QUANT_##sym] = gemm_##sym, k->gemm_cols[QUANT_##sym] = LEAST_COLS;
     FORMATS32(SLOT)
-    k->gemm_cols[QUANT_q8_0] = LEAST_COLS_Q8_0;
 }
 
 #endif
