@@ -14,6 +14,7 @@
 #define search_is_constant(...) search_is_constant_avx2(__VA_ARGS__)
 #define search_largest(...) search_largest_avx2(__VA_ARGS__)
 #define search_product(...) search_product_avx2(__VA_ARGS__)
+#define search_weights(...) search_weights_avx2(__VA_ARGS__)
 #define search_nearest(...) search_nearest_avx2(__VA_ARGS__)
 #define search_errors(...) search_errors_avx2(__VA_ARGS__)
 #define search_scale(...) search_scale_avx2(__VA_ARGS__)

@@ -22,6 +22,10 @@ float search_largest(const float *x, size_t n);
 // not below `size`. The quotient is returned.
 uint16_t search_product(float size, int most_k, int most_l, const int8_t *uneven, bool above, int *k, int *l);
 
+// The weights of n elements, a multiple of 8 and at most QUANT_MAX_BLOCK: sqrt(1 + x^2 / mean x^2) if `by_size`, times
+// the importance unless that is NULL or says nothing; 1 on average.
+void search_weights(bool by_size, const float *x, const float *importance, size_t n, float *w);
+
 // The numbers that codes stand for, in ascending order: lo .. hi, or uneven ones where `uneven` is given.
 struct search_levels {
     int lo, hi;

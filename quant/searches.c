@@ -6,14 +6,16 @@
 
 #define SEARCHES(level)                                                                                                \
     {                                                                                                                  \
-        search_errors##level, search_nearest##level, search_half_scale##level, search_block##level,                    \
-            search_affine_half##level, search_affine_block##level, search_ternary##level, lattice_search##level        \
+        search_weights##level, search_errors##level, search_nearest##level, search_half_scale##level,                  \
+            search_block##level, search_affine_half##level, search_affine_block##level, search_ternary##level,         \
+            lattice_search##level                                                                                      \
     }
 
 static const struct searches any = SEARCHES();
 
 #if defined(__x86_64__)
 #define FOR_AVX2(name) extern __typeof__(name) name##_avx2;
+FOR_AVX2(search_weights)
 FOR_AVX2(search_errors)
 FOR_AVX2(search_nearest)
 FOR_AVX2(search_half_scale)

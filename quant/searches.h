@@ -6,6 +6,7 @@
 #include "quant/search.h"
 
 struct searches {
+    __typeof__(search_weights) *weights;
     __typeof__(search_errors) *errors;
     __typeof__(search_nearest) *nearest;
     __typeof__(search_half_scale) *half_scale;

@@ -37,6 +37,10 @@ static inline wide wide_min(wide a, wide b) {
     return (wide)_mm256_min_ps((__m256)a, (__m256)b);
 }
 
+static inline wide wide_sqrt(wide v) {
+    return (wide)_mm256_sqrt_ps((__m256)v);
+}
+
 static inline float wide_largest(wide v) {
     float a[8];
     wide_store(a, v);
@@ -60,6 +64,7 @@ typedef vec4_mask wide_mask;
 #define wide_largest vec4_largest
 #define wide_max vec4_max
 #define wide_min vec4_min
+#define wide_sqrt vec4_sqrt
 
 static inline float wide_sum(const wide v[2]) {
     return vec4_sum(v[0] + v[1]);
