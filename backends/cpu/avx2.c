@@ -27,7 +27,6 @@ void kernels_fill_avx2(struct kernels *k) {
     k->conv = conv;
     k->peak_int = (struct kernel_peak){"vpmaddubsw + vpmaddwd + vpaddd ymm", 64 * PEAK_CHAINS, peak_int};
     k->peak_float = (struct kernel_peak){"vfmadd ymm", 16 * PEAK_CHAINS, peak_float};
-    avx2_fill_dot(k);
     avx2_fill_dot32(k);
     avx2_fill_dot256(k);
     avx2_fill_gemm(k);

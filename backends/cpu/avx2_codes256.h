@@ -10,6 +10,8 @@
 // The sums of sub-scale * code * x of the blocks at w, each in any lanes; x in the format's order, with its sums of
 // sixteen elements as they lie.
 typedef void lanes_reader(const char *const w[FOUR], const int8_t *x, const int16_t *bs, __m256i sum[FOUR]);
+// The same of one block, its points read from a table.
+typedef __m256i block_reader(const char *w, const char *table, const int8_t *x, const int16_t *bs);
 // The sums of minimum * x.
 typedef __m128i mins_sums(const char *const w[FOUR], const int16_t *bs);
 
@@ -40,11 +42,33 @@ INLINE __m128i sums_of_four(const __m256i z[FOUR]) {
     return _mm_add_epi32(_mm256_castsi256_si128(c), _mm256_extracti128_si256(c, 1));
 }
 
-// Half-precision numbers of four blocks.
-INLINE __m128 four_halves(const char *const w[FOUR], size_t at) {
-    __m128i v = _mm_cvtsi32_si128(half_at(w[0] + at));
-    UNROLL for (int r = 1; r < FOUR; r++) v = _mm_insert_epi16(v, half_at(w[r] + at), r);
-    return _mm_cvtph_ps(v);
+// Half-precision numbers at the beginning of four blocks, or, at their end: loads and unpacking cost less than
+// insertions.
+INLINE __m128 four_halves(const char *const w[FOUR]) {
+    __m128i v[FOUR];
+    UNROLL for (int r = 0; r < FOUR; r++) v[r] = _mm_loadu_si128((const void *)w[r]);
+    __m128i low = _mm_unpacklo_epi16(v[0], v[1]), high = _mm_unpacklo_epi16(v[2], v[3]);
+    return _mm_cvtph_ps(_mm_unpacklo_epi32(low, high));
+}
+
+INLINE __m128 four_last_halves(const char *const w[FOUR], size_t block_size) {
+    __m128i v[FOUR];
+    UNROLL for (int r = 0; r < FOUR; r++) v[r] = _mm_loadu_si128((const void *)(w[r] + block_size - 16));
+    __m128i low = _mm_unpackhi_epi16(v[0], v[1]), high = _mm_unpackhi_epi16(v[2], v[3]);
+    v[0] = _mm_unpackhi_epi32(low, high);
+    return _mm_cvtph_ps(_mm_unpackhi_epi64(v[0], v[0]));
+}
+
+// Pairs of halves in the words of four blocks: the four first ones, then the others.
+INLINE __m256 halves_of_pairs(__m128i pairs) {
+    const __m128i sort = _mm_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15);
+    return _mm256_cvtph_ps(_mm_shuffle_epi8(pairs, sort));
+}
+
+INLINE __m256 four_last_pairs(const char *const w[FOUR], size_t block_size) {
+    __m128i v[FOUR];
+    UNROLL for (int r = 0; r < FOUR; r++) v[r] = _mm_loadu_si128((const void *)(w[r] + block_size - 16));
+    return halves_of_pairs(_mm_unpackhi_epi64(_mm_unpackhi_epi32(v[0], v[1]), _mm_unpackhi_epi32(v[2], v[3])));
 }
 
 INLINE void order_plain(const int8_t *x, int8_t *out) {

@@ -7,14 +7,17 @@
 #include <string.h>
 
 #include "backends/cpu/avx2_begin.h"
-#include "backends/cpu/avx2_codes256.h"
+#include "backends/cpu/avx2_grids256.h"
 
 struct format256 {
-    lanes_reader *lanes;
+    lanes_reader *lanes; // NULL: a codebook's
+    block_reader *block;
+    void (*table)(char *table);
     void (*order)(const int8_t *x, int8_t *out); // 256 elements
     mins_sums *mins;                             // NULL: none
     __m128 (*d)(const char *const w[FOUR]), (*dmin)(const char *const w[FOUR]);
     size_t block_size;
+    float factor; // of d
 };
 
 // The tree of quant_sum8 over the eight partial sums of four results.
@@ -26,11 +29,15 @@ INLINE __m128 tree(const __m128 a[8]) {
 
 // The blocks at w of four rows: what they add to the partial sum acc.
 INLINE __m128 add_block(const struct format256 f, const char *const w[FOUR], const int8_t *q, const int16_t *bs,
-                        float d, __m128 acc) {
-    const __m128 dx = _mm_set1_ps(d);
+                        float dx1, const char *table, __m128 acc) {
+    const __m128 dx = _mm_set1_ps(dx1), d = f.d(w);
     __m256i sum[FOUR];
-    f.lanes(w, q, bs, sum);
-    acc = _mm_fmadd_ps(_mm_mul_ps(f.d(w), dx), _mm_cvtepi32_ps(sums_of_four(sum)), acc);
+    if (f.lanes)
+        f.lanes(w, q, bs, sum);
+    else
+        UNROLL for (int r = 0; r < FOUR; r++) sum[r] = f.block(w[r], table, q, bs);
+    const __m128 scale = f.factor == 1 ? d : _mm_mul_ps(d, _mm_set1_ps(f.factor));
+    acc = _mm_fmadd_ps(_mm_mul_ps(scale, dx), _mm_cvtepi32_ps(sums_of_four(sum)), acc);
     return f.mins ? _mm_fnmadd_ps(_mm_mul_ps(f.dmin(w), dx), _mm_cvtepi32_ps(f.mins(w, bs)), acc) : acc;
 }
 
@@ -38,6 +45,9 @@ INLINE void one_column(const struct format256 f, const struct dot_job *j, uint32
     const struct quant_vec x = quant_act_vec(j->layout, j->x + col * j->x_stride);
     const size_t blocks = j->n / 256;
     int8_t *q = j->panel;
+    char *table = (char *)j->panel + 256 * blocks;
+    if (f.table)
+        f.table(table);
     for (size_t b = 0; b < blocks; b++)
         f.order(x.q + 256 * b, q + 256 * b);
     for (uint32_t r = 0; r < j->rows; r += FOUR) {
@@ -50,7 +60,7 @@ INLINE void one_column(const struct format256 f, const struct dot_job *j, uint32
         UNROLL for (int i = 0; i < 8; i++) acc[i] = _mm_setzero_ps();
         for (size_t b = 0; b < blocks; b++) {
             prefetch(ahead + b * FOUR * f.block_size, FOUR * f.block_size);
-            acc[b % 8] = add_block(f, w, q + 256 * b, x.bs + 16 * b, x.d[b], acc[b % 8]);
+            acc[b % 8] = add_block(f, w, q + 256 * b, x.bs + 16 * b, x.d[b], table, acc[b % 8]);
             UNROLL for (int i = 0; i < FOUR; i++) w[i] += f.block_size;
         }
         _mm_storeu_ps(y, tree(acc));
@@ -58,21 +68,44 @@ INLINE void one_column(const struct format256 f, const struct dot_job *j, uint32
     }
 }
 
-#define HALVES(sym, field)                                                                                             \
-    INLINE __m128 field##_##sym##_of_four(const char *const w[FOUR]) {                                                 \
-        return four_halves(w, offsetof(struct block_##sym, field));                                                    \
+// The scales of four blocks, and of their minimums.
+#define FIRST(sym)                                                                                                     \
+    INLINE __m128 d_##sym##_of_four(const char *const w[FOUR]) {                                                       \
+        static_assert(offsetof(struct block_##sym, d) == 0, #sym);                                                     \
+        return four_halves(w);                                                                                         \
     }
-HALVES(q2_k, d)
-HALVES(q2_k, dmin)
-HALVES(q3_k, d)
-HALVES(q4_k, d)
-HALVES(q4_k, dmin)
-HALVES(q5_k, d)
-HALVES(q5_k, dmin)
-HALVES(q6_k, d)
-HALVES(iq4_xs, d)
-HALVES(tq1_0, d)
-HALVES(tq2_0, d)
+FIRST(iq1_s)
+FIRST(iq2_xxs)
+FIRST(iq2_xs)
+FIRST(iq2_s)
+FIRST(iq3_xxs)
+FIRST(iq3_s)
+FIRST(iq4_xs)
+
+#define LAST(sym)                                                                                                      \
+    INLINE __m128 d_##sym##_of_four(const char *const w[FOUR]) {                                                       \
+        static_assert(offsetof(struct block_##sym, d) + 2 == sizeof(struct block_##sym), #sym);                        \
+        return four_last_halves(w, sizeof(struct block_##sym));                                                        \
+    }
+LAST(q3_k)
+LAST(q6_k)
+LAST(tq1_0)
+LAST(tq2_0)
+
+#define PAIR(sym, pairs)                                                                                               \
+    INLINE __m128 d_##sym##_of_four(const char *const w[FOUR]) {                                                       \
+        return _mm256_castps256_ps128(pairs);                                                                          \
+    }                                                                                                                  \
+    INLINE __m128 dmin_##sym##_of_four(const char *const w[FOUR]) {                                                    \
+        return _mm256_extractf128_ps(pairs, 1);                                                                        \
+    }
+PAIR(q2_k, four_last_pairs(w, sizeof(struct block_q2_k)))
+PAIR(q4_k, halves_of_pairs(heads_of(w).d))
+PAIR(q5_k, halves_of_pairs(heads_of(w).d))
+
+INLINE __m128 d_iq1_m_of_four(const char *const w[FOUR]) {
+    return _mm_setr_ps(d_iq1_m(w[0], 0), d_iq1_m(w[1], 0), d_iq1_m(w[2], 0), d_iq1_m(w[3], 0));
+}
 
 // One row a format: X(symbol, order, sums of minimums, their scale).
 #define FORMATS256(X)                                                                                                  \
@@ -85,20 +118,41 @@ HALVES(tq2_0, d)
     X(tq1_0, order_plain, NULL, NULL)                                                                                  \
     X(tq2_0, order_plain, NULL, NULL)
 
+// X(symbol, table of points, what d is multiplied by)
+#define FORMATS_GRID(X)                                                                                                \
+    X(iq1_s, table_iq1, 0.125f)                                                                                        \
+    X(iq1_m, table_iq1, 1)                                                                                             \
+    X(iq2_xxs, table_iq2_xxs, 0.125f)                                                                                  \
+    X(iq2_xs, table_iq2_xs, 0.125f)                                                                                    \
+    X(iq2_s, table_iq2_s, 0.125f)                                                                                      \
+    X(iq3_xxs, table_iq3_xxs, 0.25f)                                                                                   \
+    X(iq3_s, table_iq3_s, 1)
+
 #define DOT256(sym, order, mins, dmin)                                                                                 \
     static void dot_##sym(const struct dot_job *j) {                                                                   \
         for (uint32_t c = 0; c < j->cols; c++)                                                                         \
-            one_column(                                                                                                \
-                (struct format256){lanes_##sym, order, mins, d_##sym##_of_four, dmin, sizeof(struct block_##sym)}, j,  \
-                c);                                                                                                    \
+            one_column((struct format256){lanes_##sym, NULL, NULL, order, mins, d_##sym##_of_four, dmin,               \
+                                          sizeof(struct block_##sym), 1},                                              \
+                       j, c);                                                                                          \
     }
 FORMATS256(DOT256)
+
+#define DOT_GRID(sym, table, factor)                                                                                   \
+    static void dot_##sym(const struct dot_job *j) {                                                                   \
+        for (uint32_t c = 0; c < j->cols; c++)                                                                         \
+            one_column((struct format256){NULL, lanes_##sym, table, order_points, NULL, d_##sym##_of_four, NULL,       \
+                                          sizeof(struct block_##sym), factor},                                         \
+                       j, c);                                                                                          \
+    }
+FORMATS_GRID(DOT_GRID)
 
 #include "backends/cpu/avx2_end.h"
 
 void avx2_fill_dot256(struct kernels *k) {
 #define SLOT(sym, order, mins, dmin) k->dot[QUANT_##sym] = dot_##sym;
     FORMATS256(SLOT)
+#define SLOT_GRID(sym, table, factor) k->dot[QUANT_##sym] = dot_##sym;
+    FORMATS_GRID(SLOT_GRID)
 }
 
 #endif

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: MIT
+// AVX2, few columns: formats whose elements are points of a codebook, as avx2_codes256.h. A point is eight bytes of a
+// table (or two points are, of four values each) that is written once for all rows of a job: one load puts it into its
+// place. Vector k of half h of a block holds points k, k + 4, k + 8 and k + 12 of sixteen, one of each sub-block, so
+// that the products of vectors 0 and 1, or 2 and 3, of a half share their sub-scales.
+#pragma once
+
+#include "backends/cpu/avx2_codes256.h"
+#include "backends/cpu/avx2_codes_iq.h"
+
+INLINE void order_points(const int8_t *x, int8_t *out) {
+    UNROLL for (int h = 0; h < 2; h++) UNROLL for (int k = 0; k < 4; k++) UNROLL for (int i = 0; i < 4; i++)
+        memcpy(out + 32 * (4 * h + k) + 8 * i, x + 8 * (16 * h + 4 * i + k), 8);
+}
+
+INLINE void table_of_8(const uint16_t *grid, size_t n, __m128i values, char *table) {
+    for (size_t i = 0; i < n; i += 4) {
+        uint64_t points;
+        memcpy(&points, grid + i, sizeof points);
+        _mm256_store_si256((void *)(table + 8 * i), look_up_pairs(points, values));
+    }
+}
+
+INLINE void table_of_4(const uint16_t *grid, size_t n, const uint8_t values[8], char *table) {
+    long long all;
+    memcpy(&all, values, sizeof all);
+    for (size_t i = 0; i < n; i += 8) {
+        __m256i v = spread_triples(_mm256_cvtepu16_epi32(_mm_loadu_si128((const void *)(grid + i))));
+        _mm256_store_si256((void *)(table + 4 * i), _mm256_shuffle_epi8(_mm256_set1_epi64x(all), v));
+    }
+}
+
+#define TABLE_IQ2(sym, n)                                                                                              \
+    INLINE void table_##sym(char *table) {                                                                             \
+        const uint8_t *v = grid_values_iq2;                                                                            \
+        table_of_8(grid_##sym, n, pair_table(v[0], v[1], v[2], v[3]), table);                                          \
+    }
+TABLE_IQ2(iq2_xxs, 256)
+TABLE_IQ2(iq2_xs, 512)
+TABLE_IQ2(iq2_s, 1024)
+
+// Eight times the index of a value.
+INLINE void table_iq1(char *table) {
+    table_of_8(grid_iq1, 2048, pair_table(0, 8, 16, 24), table);
+}
+
+INLINE void table_iq3_xxs(char *table) {
+    table_of_4(grid_iq3_xxs, 256, grid_values_iq3_xxs, table);
+}
+
+INLINE void table_iq3_s(char *table) {
+    table_of_4(grid_iq3_s, 512, grid_values_iq3_s, table);
+}
+
+// Where the points of a block stand in the table, in bytes, in the order of the file.
+struct places {
+    _Alignas(32) uint64_t four[16]; // four of 16 bits each: fewer loads
+};
+
+INLINE size_t place(const struct places *p, int i) {
+    return (uint16_t)(p->four[i / 4] >> 16 * (i % 4));
+}
+
+INLINE __m256i word64_everywhere(const char *p) {
+    long long v;
+    memcpy(&v, p, sizeof v);
+    return _mm256_set1_epi64x(v);
+}
+
+// Four words, first to last. Loads that repeat a word and blends need no shuffles, of which there are few at a time.
+INLINE __m256i four_words64(const char *a, const char *b, const char *c, const char *d) {
+    __m256i low = _mm256_blend_epi32(word64_everywhere(a), word64_everywhere(b), 0x0c);
+    __m256i high = _mm256_blend_epi32(word64_everywhere(c), word64_everywhere(d), 0xc0);
+    return _mm256_blend_epi32(low, high, 0xf0);
+}
+
+// Two words of 32 bits; up to sixteen bytes are read.
+INLINE __m128i two_words(const char *a, const char *b) {
+    return _mm_unpacklo_epi32(_mm_cvtsi32_si128(word_at(a)), _mm_loadu_si128((const void *)b));
+}
+
+// Vector k of half h.
+INLINE __m256i points_of_8(const char *table, const struct places *p, int h, int k) {
+    const int i = 16 * h + k;
+    return four_words64(table + place(p, i), table + place(p, i + 4), table + place(p, i + 8),
+                        table + place(p, i + 12));
+}
+
+INLINE __m256i points_of_4(const char *table, const struct places *p, int h, int k) {
+    const int i = 32 * h + 2 * k;
+    __m128i a = two_words(table + place(p, i), table + place(p, i + 1));
+    __m128i b = two_words(table + place(p, i + 8), table + place(p, i + 9));
+    __m128i c = two_words(table + place(p, i + 16), table + place(p, i + 17));
+    __m128i d = two_words(table + place(p, i + 24), table + place(p, i + 25));
+    return _mm256_set_m128i(_mm_unpacklo_epi64(c, d), _mm_unpacklo_epi64(a, b));
+}
+
+INLINE __m256i widened(const void *bytes) {
+    return _mm256_cvtepu8_epi16(_mm_loadu_si128(bytes));
+}
+
+// Through memory: compilers would rather take words out of vectors one by one, which costs twice as much as a load.
+INLINE void put_places(struct places *p, int i, __m256i v) {
+    _mm256_store_si256((void *)(p->four + 4 * i), v);
+    __asm__("" : "+m"(*p));
+}
+
+// The byte of each of a half's sixteen points to the eight elements of vector k.
+INLINE __m256i spread_to_points(__m256i bytes, int h, int k) {
+    const __m256i at = _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 4, 4, 4, 4, 4, 4, 4, 4, 8, 8, 8, 8, 8, 8, 8, 8, 12, 12,
+                                        12, 12, 12, 12, 12, 12);
+    __m256i half = _mm256_permute2x128_si256(bytes, bytes, h ? 0x11 : 0x00);
+    return _mm256_shuffle_epi8(half, _mm256_add_epi8(at, _mm256_set1_epi8((char)k)));
+}
+
+// The activations of a vector, negative where the point's bit of an element is set.
+INLINE __m256i with_bits(__m256i x, __m256i signs, int h, int k) {
+    const __m256i bit = _mm256_set1_epi64x((long long)0x8040201008040201);
+    __m256i set = _mm256_cmpeq_epi8(_mm256_and_si256(spread_to_points(signs, h, k), bit), bit);
+    return _mm256_sign_epi8(x, _mm256_or_si256(set, _mm256_set1_epi8(1)));
+}
+
+// Of sixteen sub-scales of sixteen elements those of vectors 2 k and 2 k + 1 of half h.
+INLINE __m256i scales_of_points(__m128i scales, int h, int k) {
+    const char z = -128;
+    const __m256i at = _mm256_setr_epi8(0, z, 0, z, 0, z, 0, z, 2, z, 2, z, 2, z, 2, z, 4, z, 4, z, 4, z, 4, z, 6, z, 6,
+                                        z, 6, z, 6, z);
+    return _mm256_shuffle_epi8(_mm256_set_m128i(scales, scales),
+                               _mm256_add_epi8(at, _mm256_set1_epi8((char)(8 * h + k))));
+}
+
+typedef __m256i points_reader(const char *table, const struct places *p, int h, int k);
+
+// Points with signs; sub-scales of 16 elements, or of 32 (then each stands there twice).
+INLINE __m256i lanes_of_points(points_reader *points, const char *table, const struct places *p, __m256i signs,
+                               __m128i scales, const int8_t *x) {
+    __m256i sum = _mm256_setzero_si256();
+    UNROLL for (int h = 0; h < 2; h++) UNROLL for (int k = 0; k < 4; k += 2) {
+        __m256i pairs[2];
+        UNROLL for (int i = 0; i < 2; i++) {
+            __m256i v = with_bits(load_256(x + 32 * (4 * h + k + i)), signs, h, k + i);
+            pairs[i] = _mm256_maddubs_epi16(points(table, p, h, k + i), v);
+        }
+        __m256i both = _mm256_add_epi16(pairs[0], pairs[1]);
+        sum = chained(sum, _mm256_madd_epi16(both, scales_of_points(scales, h, k / 2)));
+    }
+    return sum;
+}
+
+// Eight words with a scale in the upper four bits: 2 scale + 1, each twice.
+INLINE __m128i scales_of_words(__m256i v) {
+    const __m256i first = _mm256_setr_epi8(3, 3, 7, 7, 11, 11, 15, 15, 3, 3, 7, 7, 11, 11, 15, 15, 3, 3, 7, 7, 11, 11,
+                                           15, 15, 3, 3, 7, 7, 11, 11, 15, 15);
+    v = _mm256_shuffle_epi8(v, first);
+    __m128i s = _mm_unpacklo_epi64(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    return odd(_mm_and_si128(_mm_srli_epi16(s, 4), _mm_set1_epi8(15)));
+}
+
+INLINE __m256i lanes_iq2_xxs(const char *w, const char *table, const int8_t *x, const int16_t *bs) {
+    const char *p = w + offsetof(struct block_iq2_xxs, runs);
+    __m256 low = _mm256_castsi256_ps(load_256(p)), high = _mm256_castsi256_ps(load_256(p + 32));
+    __m256i even = _mm256_castps_si256(_mm256_shuffle_ps(low, high, 0x88));
+    __m256i words = _mm256_castps_si256(_mm256_shuffle_ps(low, high, 0xdd));
+    struct places at;
+    (void)bs;
+    even = _mm256_permute4x64_epi64(even, 0xd8);
+    words = _mm256_permute4x64_epi64(words, 0xd8);
+    put_places(&at, 0, _mm256_slli_epi16(_mm256_cvtepu8_epi16(_mm256_castsi256_si128(even)), 3));
+    put_places(&at, 1, _mm256_slli_epi16(_mm256_cvtepu8_epi16(_mm256_extracti128_si256(even, 1)), 3));
+    return lanes_of_points(points_of_8, table, &at, signs_of_28(words), scales_of_words(words), x);
+}
+
+INLINE __m256i lanes_iq2_xs(const char *w, const char *table, const int8_t *x, const int16_t *bs) {
+    struct places at;
+    (void)bs;
+    UNROLL for (int i = 0; i < 2; i++) {
+        __m256i v = load_256(w + offsetof(struct block_iq2_xs, qs) + 32 * i);
+        put_places(&at, i, _mm256_and_si256(_mm256_slli_epi16(v, 3), _mm256_set1_epi16(511 * 8)));
+    }
+    return lanes_of_points(points_of_8, table, &at, signs_iq2_xs(w), scales_iq2_xs(w), x);
+}
+
+// Bytes and bits above them, which stand `shifts` apart in the words of `upper`, to places in a table.
+INLINE __m256i places_of(const void *bytes, int size, __m256i upper, __m256i shifts, int mask) {
+    __m256i v = _mm256_slli_epi16(widened(bytes), size);
+    return _mm256_or_si256(v, _mm256_and_si256(_mm256_mullo_epi16(upper, shifts), _mm256_set1_epi16((short)mask)));
+}
+
+// Word i of four to lanes 4 i .. 4 i + 3.
+INLINE __m256i four_times_words(__m128i words) {
+    const __m256i at = _mm256_setr_epi8(0, 1, 0, 1, 0, 1, 0, 1, 2, 3, 2, 3, 2, 3, 2, 3, 4, 5, 4, 5, 4, 5, 4, 5, 6, 7, 6,
+                                        7, 6, 7, 6, 7);
+    return _mm256_shuffle_epi8(_mm256_set_m128i(words, words), at);
+}
+
+INLINE __m256i lanes_iq2_s(const char *w, const char *table, const int8_t *x, const int16_t *bs) {
+    const struct block_iq2_s *k = (const void *)w;
+    const __m256i shifts = _mm256_set1_epi64x(0x0020008002000800);
+    __m128i upper = _mm_cvtepu8_epi16(_mm_loadl_epi64((const void *)k->qh));
+    struct places at;
+    (void)bs;
+    put_places(&at, 0, places_of(k->qs, 3, four_times_words(upper), shifts, 0x1800));
+    upper = _mm_unpackhi_epi64(upper, upper);
+    put_places(&at, 1, places_of(k->qs + 16, 3, four_times_words(upper), shifts, 0x1800));
+    return lanes_of_points(points_of_8, table, &at, load_256(k->signs), scales_iq2_s(w), x);
+}
+
+INLINE __m256i lanes_iq3_xxs(const char *w, const char *table, const int8_t *x, const int16_t *bs) {
+    const char *p = w + offsetof(struct block_iq3_xxs, qs);
+    const __m256i words = load_256(w + offsetof(struct block_iq3_xxs, signs));
+    struct places at;
+    (void)bs;
+    UNROLL for (int i = 0; i < 4; i++) put_places(&at, i, _mm256_slli_epi16(widened(p + 16 * i), 2));
+    return lanes_of_points(points_of_4, table, &at, signs_of_28(words), scales_of_words(words), x);
+}
+
+INLINE __m256i lanes_iq3_s(const char *w, const char *table, const int8_t *x, const int16_t *bs) {
+    const struct block_iq3_s *k = (const void *)w;
+    const __m256i shifts = _mm256_broadcastsi128_si256(_mm_setr_epi16(1024, 512, 256, 128, 64, 32, 16, 8));
+    struct places at;
+    (void)bs;
+    UNROLL for (int i = 0; i < 4; i++) {
+        __m128i low = _mm_set1_epi16(k->qh[2 * i]), high = _mm_set1_epi16(k->qh[2 * i + 1]);
+        put_places(&at, i, places_of(k->qs + 16 * i, 2, _mm256_set_m128i(high, low), shifts, 0x400));
+    }
+    return lanes_of_points(points_of_4, table, &at, load_256(k->signs), scales_iq3_s(w), x);
+}
+
+// Values are around 8, moved up or down by 1 in each sub-block of 32: the sums of x, times that, are added apart.
+INLINE __m256i lanes_iq1_s(const char *w, const char *table, const int8_t *x, const int16_t *bs) {
+    const struct block_iq1_s *k = (const void *)w;
+    const __m256i shifts = _mm256_set1_epi64x(0x0004002001000800);
+    const __m128i upper = _mm_loadu_si128((const void *)k->qh);
+    const __m128i scales = scales_iq1_s(w);
+    struct places at;
+    put_places(&at, 0, places_of(k->qs, 3, four_times_words(upper), shifts, 0x3800));
+    put_places(&at, 1, places_of(k->qs + 16, 3, four_times_words(_mm_unpackhi_epi64(upper, upper)), shifts, 0x3800));
+    __m128i moved = _mm_srai_epi16(upper, 15);
+    moved = _mm_add_epi16(_mm_add_epi16(moved, moved), _mm_set1_epi16(-7));
+    moved = _mm_mullo_epi16(moved, _mm_srli_epi16(scales, 8));
+    __m256i all = _mm256_set_m128i(_mm_unpackhi_epi16(moved, moved), _mm_unpacklo_epi16(moved, moved));
+    __m256i sum = _mm256_madd_epi16(all, load_256(bs));
+    UNROLL for (int h = 0; h < 2; h++) {
+        __m256i pairs = _mm256_setzero_si256();
+        UNROLL for (int i = 0; i < 4; i++) pairs = _mm256_add_epi16(
+            pairs, _mm256_maddubs_epi16(points_of_8(table, &at, h, i), load_256(x + 32 * (4 * h + i))));
+        sum = chained(sum, _mm256_madd_epi16(pairs, scales_of_points(scales, h, 0)));
+    }
+    return sum;
+}
+
+// A nibble of qh for each point: three upper bits of its index, and whether it is moved down.
+INLINE __m256i lanes_iq1_m(const char *w, const char *table, const int8_t *x, const int16_t *bs) {
+    const struct block_iq1_m *k = (const void *)w;
+    const __m256i shifts = _mm256_set1_epi64x(0x0001000800800800);
+    const __m128i upper = _mm_loadu_si128((const void *)k->qh), scales = scales_iq1_m(w);
+    struct places at;
+    UNROLL for (int i = 0; i < 2; i++) {
+        __m256i words = four_times_words(i ? _mm_unpackhi_epi64(upper, upper) : upper);
+        words = _mm256_blend_epi16(words, _mm256_srli_epi16(words, 1), 0x88);
+        put_places(&at, i, places_of(k->qs + 16 * i, 3, words, shifts, 0x3800));
+    }
+    // 2 where a point is moved up.
+    __m128i low = _mm_srli_epi16(_mm_andnot_si128(upper, _mm_set1_epi8(8)), 2);
+    __m128i high = _mm_srli_epi16(_mm_andnot_si128(upper, _mm_set1_epi8(-128)), 6);
+    const __m256i more = _mm256_set_m128i(_mm_unpackhi_epi8(low, high), _mm_unpacklo_epi8(low, high));
+    __m256i nine = _mm256_mullo_epi16(_mm256_cvtepi8_epi16(scales), _mm256_set1_epi16(-GRID_ZERO_IQ1));
+    __m256i sum = _mm256_madd_epi16(nine, load_256(bs));
+    UNROLL for (int h = 0; h < 2; h++) UNROLL for (int i = 0; i < 4; i += 2) {
+        __m256i a = _mm256_add_epi8(points_of_8(table, &at, h, i), spread_to_points(more, h, i));
+        __m256i b = _mm256_add_epi8(points_of_8(table, &at, h, i + 1), spread_to_points(more, h, i + 1));
+        a = _mm256_maddubs_epi16(a, load_256(x + 32 * (4 * h + i)));
+        b = _mm256_maddubs_epi16(b, load_256(x + 32 * (4 * h + i + 1)));
+        sum = chained(sum, _mm256_madd_epi16(_mm256_add_epi16(a, b), scales_of_points(scales, h, i / 2)));
+    }
+    return sum;
+}
