@@ -19,10 +19,9 @@
 
 // What stands beside the codes in the blocks of four rows.
 struct heads {
-    __m512i scale[ROWS]; // int16: the row's sub-scales, from lane `first` on
-    int first[ROWS];
-    __m512i mins;      // int16: eight minimums of each row in a quarter (Q4_K, Q5_K)
-    __m256i min[ROWS]; // int16 (other formats with minimums)
+    __m512i scale[ROWS]; // int16: the row's sub-scales (Q4_K, Q5_K: all eight in each quarter)
+    __m512i mins;        // int16: eight minimums of each row in a quarter (Q4_K, Q5_K)
+    __m256i min[ROWS];   // int16 (other formats with minimums)
     __m128 d, dmin;
 };
 
@@ -51,17 +50,16 @@ INLINE void heads_of_q4_k(const char *const w[ROWS], struct heads *h) {
     __m256 both = _mm256_cvtph_ps(_mm512_castsi512_si128(_mm512_permutexvar_epi16(at, v)));
     h->d = _mm256_castps256_ps128(both);
     h->dmin = _mm256_extractf128_ps(both, 1);
-    UNROLL for (int r = 0; r < ROWS; r++) {
-        h->scale[r] = scales;
-        h->first[r] = 8 * r;
-    }
+    h->scale[0] = _mm512_shuffle_i64x2(scales, scales, 0x00);
+    h->scale[1] = _mm512_shuffle_i64x2(scales, scales, 0x55);
+    h->scale[2] = _mm512_shuffle_i64x2(scales, scales, 0xaa);
+    h->scale[3] = _mm512_shuffle_i64x2(scales, scales, 0xff);
 }
 
 INLINE void heads_of(const struct format256 f, const char *const w[ROWS], struct heads *h) {
     uint16_t d[ROWS], dmin[ROWS];
     UNROLL for (int r = 0; r < ROWS; r++) {
         h->scale[r] = f.scales ? _mm512_castsi256_si512(_mm256_cvtepi8_epi16(f.scales(w[r]))) : _mm512_setzero_si512();
-        h->first[r] = 0;
         d[r] = f.half(w[r]);
         if (f.mins) {
             h->min[r] = _mm256_cvtepu8_epi16(f.mins(w[r]));
@@ -73,12 +71,18 @@ INLINE void heads_of(const struct format256 f, const char *const w[ROWS], struct
         h->dmin = four_halves(dmin);
 }
 
-// The index of the sub-scale for each of the 32 words of 64 elements' bytes, the first being `first`.
-INLINE __m512i scale_words(bool packed, int first) {
+// The sub-scale of each of the 32 words of the bytes of 64 elements, the i-th of a block.
+INLINE __m512i scale_words(bool packed, __m512i scales, int i) {
     const long long one = 0x0001000100010001;
-    __m512i lane = packed ? _mm512_setr_epi64(0, 0, 0, 0, one, one, one, one)
-                          : _mm512_setr_epi64(0, 0, one, one, 2 * one, 2 * one, 3 * one, 3 * one);
-    return _mm512_add_epi16(lane, _mm512_set1_epi16((short)first));
+    if (!packed) {
+        __m512i lane = _mm512_setr_epi64(0, 0, one, one, 2 * one, 2 * one, 3 * one, 3 * one);
+        return _mm512_permutexvar_epi16(_mm512_add_epi16(lane, _mm512_set1_epi16((short)(4 * i))), scales);
+    }
+    __m512i word = _mm512_setr_epi64(0, 0, 0, 0, one, one, one, one);
+    word = _mm512_add_epi16(word, _mm512_set1_epi16((short)(2 * i)));
+    // Word k is the bytes 2 k and 2 k + 1.
+    return _mm512_shuffle_epi8(
+        scales, _mm512_add_epi16(_mm512_mullo_epi16(word, _mm512_set1_epi16(0x0202)), _mm512_set1_epi16(0x0100)));
 }
 
 // A row's codes and, for each pair of them, its sub-scale in 16 bits. With wide codes `scale` is one vector of 32 bits:
@@ -92,7 +96,6 @@ INLINE bool has_packed_heads(const struct format256 f) {
 }
 
 INLINE void read_codes(const struct format256 f, const char *w, const struct heads *h, int r, struct row_codes *c) {
-    const bool packed = has_packed_heads(f);
     f.codes(w, c->q);
     if (!f.scales)
         return;
@@ -102,8 +105,7 @@ INLINE void read_codes(const struct format256 f, const char *w, const struct hea
         c->scale[0] = _mm512_permutexvar_epi32(even_odd, scales);
         return;
     }
-    UNROLL for (int i = 0; i < 4; i++) c->scale[i] =
-        _mm512_permutexvar_epi16(scale_words(packed, h->first[r] + (packed ? 2 : 4) * i), h->scale[r]);
+    UNROLL for (int i = 0; i < 4; i++) c->scale[i] = scale_words(has_packed_heads(f), h->scale[r], i);
 }
 
 INLINE __m256i times(__m256i v, int k) {
@@ -184,22 +186,29 @@ INLINE __m128 add_block(const struct format256 f, const struct heads *h, const _
     return _mm_fnmadd_ps(_mm_mul_ps(h->dmin, d), _mm_cvtepi32_ps(offsets(f, h, x->bs + 16 * b)), acc);
 }
 
-// Four rows times `cols` columns; acc[c][b mod 8] holds the four rows' partial sums.
+INLINE void heads_at(const struct format256 f, const char *const row[ROWS], size_t b, struct heads *h) {
+    const char *w[ROWS];
+    UNROLL for (int r = 0; r < ROWS; r++) w[r] = row[r] + b * f.block_size;
+    if (has_packed_heads(f))
+        heads_of_q4_k(w, h);
+    else
+        heads_of(f, w, h);
+}
+
+// Four rows times `cols` columns; acc[c][b mod 8] holds the four rows' partial sums. Heads are read a block ahead: all
+// of a block's work waits for them, and where a page is new they come late.
 INLINE void add_blocks(const struct format256 f, const char *const row[ROWS], const struct quant_vec *x, uint32_t cols,
                        size_t n, const char *ahead, __m128 acc[MAX_COLS][8]) {
+    struct heads h, next;
+    heads_at(f, row, 0, &next);
     for (size_t b = 0; b < n / 256; b++) {
-        const char *w[ROWS];
-        struct heads h;
         struct row_codes codes;
         __m512i sum[MAX_COLS][ROWS];
         prefetch(ahead + b * ROWS * f.block_size, ROWS * f.block_size);
-        UNROLL for (int r = 0; r < ROWS; r++) w[r] = row[r] + b * f.block_size;
-        if (has_packed_heads(f))
-            heads_of_q4_k(w, &h);
-        else
-            heads_of(f, w, &h);
+        h = next;
+        heads_at(f, row, b + 1 < n / 256 ? b + 1 : b, &next);
         UNROLL for (int r = 0; r < ROWS; r++) {
-            read_codes(f, w[r], &h, r, &codes);
+            read_codes(f, row[r] + b * f.block_size, &h, r, &codes);
             for (uint32_t c = 0; c < cols; c++)
                 sum[c][r] = row_lanes(f, &codes, &h, r, x[c].q + 256 * b, x[c].bs + 16 * b);
         }
