@@ -144,28 +144,18 @@ INLINE void multiply(int cols, const uint8_t *w, const struct strip *x, size_t a
 
 #define GROUP_BYTES (PANEL_ROWS * 4) // of a panel: four elements of each row
 
-// Turns 16 rows of 64 codes into groups. Out[i] takes the four groups of elements 16 i .. 16 i + 15 of the rows, each
-// GROUP_BYTES behind the one before.
-INLINE void store_groups(const __m512i rows[16], uint8_t *const out[4]) {
-    __m512i t[16], v[16];
-    UNROLL for (int i = 0; i < 8; i++) {
-        t[2 * i] = _mm512_unpacklo_epi32(rows[2 * i], rows[2 * i + 1]);
-        t[2 * i + 1] = _mm512_unpackhi_epi32(rows[2 * i], rows[2 * i + 1]);
-    }
-    UNROLL for (int i = 0; i < 4; i++) {
-        v[4 * i] = _mm512_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
-        v[4 * i + 1] = _mm512_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
-        v[4 * i + 2] = _mm512_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
-        v[4 * i + 3] = _mm512_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
-    }
+// Turns 16 rows of 64 codes into groups: q[g] holds elements 4 g .. 4 g + 3 of each row.
+INLINE void turn_rows(const __m512i rows[16], __m512i q[16]) {
+    __m512i v[16];
+    UNROLL for (int i = 0; i < 4; i++) turn_four(rows + 4 * i, v + 4 * i);
     // v[4 i + k] holds, for rows 4 i .. 4 i + 3, group k of each 128 bits: groups k, k + 4, k + 8, k + 12.
     UNROLL for (size_t k = 0; k < 4; k++) {
         __m512i a = _mm512_shuffle_i32x4(v[k], v[4 + k], 0x88), b = _mm512_shuffle_i32x4(v[8 + k], v[12 + k], 0x88);
         __m512i c = _mm512_shuffle_i32x4(v[k], v[4 + k], 0xdd), d = _mm512_shuffle_i32x4(v[8 + k], v[12 + k], 0xdd);
-        _mm512_store_si512(out[0] + k * GROUP_BYTES, _mm512_shuffle_i32x4(a, b, 0x88));
-        _mm512_store_si512(out[1] + k * GROUP_BYTES, _mm512_shuffle_i32x4(c, d, 0x88));
-        _mm512_store_si512(out[2] + k * GROUP_BYTES, _mm512_shuffle_i32x4(a, b, 0xdd));
-        _mm512_store_si512(out[3] + k * GROUP_BYTES, _mm512_shuffle_i32x4(c, d, 0xdd));
+        q[k] = _mm512_shuffle_i32x4(a, b, 0x88);
+        q[4 + k] = _mm512_shuffle_i32x4(c, d, 0x88);
+        q[8 + k] = _mm512_shuffle_i32x4(a, b, 0xdd);
+        q[12 + k] = _mm512_shuffle_i32x4(c, d, 0xdd);
     }
 }
 

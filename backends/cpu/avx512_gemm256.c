@@ -10,6 +10,7 @@
 #include "backends/cpu/avx512_begin.h"
 #include "backends/cpu/avx512_gemm.h"
 #include "backends/cpu/avx512_grids.h"
+#include "backends/cpu/avx512_turned256.h"
 
 // A block of a panel.
 struct panel256 {
@@ -112,24 +113,24 @@ INLINE __m128i turned_byte(const __m512i turned[4], int i) {
 }
 
 // The sub-scales of the parts for the rows 16 v .. 16 v + 15.
-INLINE void unpack_scales(const struct kind k, scales256_reader *scales, const char *const at[16], struct panel256 *p,
-                          int v) {
+INLINE void unpack_scales(const struct kind k, scales256_reader *scales, const char *w, size_t stride,
+                          struct panel256 *p, int v) {
     __m128i row[16];
     __m512i turned[4];
     const int step = k.part_len / 16;
-    UNROLL for (int r = 0; r < 16; r++) row[r] = scales(at[r]);
+    UNROLL for (size_t r = 0; r < 16; r++) row[r] = scales(w + r * stride);
     turn_bytes(row, turned);
     UNROLL for (int i = 0; i < 16; i += step) {
         _mm512_store_si512(p->scale[i / step] + 16 * v, _mm512_cvtepi8_epi32(turned_byte(turned, i)));
     }
 }
 
-INLINE void unpack_mins(const struct kind k, scales256_reader *mins, const char *const at[16], struct panel256 *p,
+INLINE void unpack_mins(const struct kind k, scales256_reader *mins, const char *w, size_t stride, struct panel256 *p,
                         int v) {
     __m128i row[16];
     __m512i turned[4];
     const int step = k.min_len / 16;
-    UNROLL for (int r = 0; r < 16; r++) row[r] = mins(at[r]);
+    UNROLL for (size_t r = 0; r < 16; r++) row[r] = mins(w + r * stride);
     turn_bytes(row, turned);
     UNROLL for (int i = 0; i < 16; i += 2 * step) {
         __m512i low = _mm512_cvtepu8_epi32(turned_byte(turned, i));
@@ -138,57 +139,104 @@ INLINE void unpack_mins(const struct kind k, scales256_reader *mins, const char 
     }
 }
 
-// Q2_K, Q4_K and Q5_K have it behind d.
-INLINE size_t dmin_at(const struct format256 f) {
-    return f.mins == mins_q2_k ? offsetof(struct block_q2_k, dmin) : offsetof(struct block_q4_k, dmin);
+// What eight scales and minimums of six bits in three words of each row are: a byte each.
+INLINE void six_bits(const __m512i s[3], __m512i scales[2], __m512i mins[2]) {
+    const __m512i four = _mm512_set1_epi8(15), six = _mm512_set1_epi8(63), two = _mm512_set1_epi8(48);
+    scales[0] = _mm512_and_si512(s[0], six);
+    mins[0] = _mm512_and_si512(s[1], six);
+    scales[1] = _mm512_or_si512(_mm512_and_si512(s[2], four), _mm512_and_si512(_mm512_srli_epi32(s[0], 2), two));
+    mins[1] = _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi32(s[2], 4), four),
+                              _mm512_and_si512(_mm512_srli_epi32(s[1], 2), two));
 }
 
-INLINE __m512 sixteen_halves(const uint16_t h[16]) {
-    return _mm512_cvtph_ps(_mm256_loadu_si256((const void *)h));
+// d in the low halves of words, or dmin in the high ones.
+INLINE __m512 halves_of(__m512i words) {
+    return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(words));
+}
+
+// The same as unpack_head for Q4_K and Q5_K, with lanes that are rows from the beginning.
+INLINE void unpack_head_q4_k(const char *w, size_t stride, struct panel256 *p, int v) {
+    __m512i word[4], scales[2], mins[2];
+    turn_words(w, stride, word);
+    six_bits(word + 1, scales, mins);
+    _mm512_store_ps(p->d + 16 * v, halves_of(word[0]));
+    _mm512_store_ps(p->dmin + 16 * v, halves_of(_mm512_srli_epi32(word[0], 16)));
+    UNROLL for (unsigned i = 0; i < 8; i++) {
+        const __m512i byte = _mm512_srli_epi32(scales[i / 4], 8 * (i % 4));
+        _mm512_store_si512(p->scale[i] + 16 * v, _mm512_and_si512(byte, _mm512_set1_epi32(255)));
+    }
+    UNROLL for (unsigned i = 0; i < 4; i++) {
+        const __m512i pair = _mm512_srli_epi32(mins[i / 2], 16 * (i % 2));
+        const __m512i low = _mm512_and_si512(pair, _mm512_set1_epi32(0xff));
+        const __m512i high = _mm512_and_si512(_mm512_slli_epi32(pair, 8), _mm512_set1_epi32(0xff0000));
+        _mm512_store_si512(p->min[i] + 16 * v, _mm512_or_si512(low, high));
+    }
+}
+
+// A half `at` bytes behind the beginning of each of sixteen rows.
+INLINE __m512 sixteen_halves(const char *w, size_t stride, size_t at) {
+    __m128i h[2] = {_mm_setzero_si128(), _mm_setzero_si128()};
+#define HALF(i)                                                                                                        \
+    h[0] = _mm_insert_epi16(h[0], half_at(w + at + (i)*stride), i);                                                    \
+    h[1] = _mm_insert_epi16(h[1], half_at(w + at + (8 + (i)) * stride), i);
+    HALF(0)
+    HALF(1)
+    HALF(2)
+    HALF(3) HALF(4) HALF(5) HALF(6) HALF(7)
+#undef HALF
+        return _mm512_cvtph_ps(_mm256_inserti128_si256(_mm256_castsi128_si256(h[0]), h[1], 1));
 }
 
 // The codes of the rows 16 v .. 16 v + 15.
-INLINE void unpack_codes(const struct format256 f, codes256_reader *read, const char *const at[16],
+INLINE void unpack_codes(const struct format256 f, codes256_reader *read, const char *w, size_t stride,
                          const char *const ask[16], struct panel256 *p, int v) {
     __m512i q[4][16];
-    for (int r = 0; r < 16; r++) {
+    for (size_t r = 0; r < 16; r++) {
         __m512i row[4];
         prefetch_lines(ask[r], f.block_size);
-        read(at[r], row);
+        read(w + r * stride, row);
         UNROLL for (int i = 0; i < 4; i++) q[i][r] = row[i];
     }
     for (int i = 0; i < 4; i++) {
-        uint8_t *out[4];
-        UNROLL for (int m = 0; m < 4; m++) out[m] = p->q[16 * i + 4 * m] + 64 * v;
-        store_groups(q[i], out);
+        __m512i turned[16];
+        turn_rows(q[i], turned);
+        UNROLL for (int g = 0; g < 16; g++) _mm512_store_si512(p->q[16 * i + g] + 64 * v, turned[g]);
     }
 }
 
-INLINE void unpack_block(const struct format256 f, const struct kind k, codes256_reader *read, const char *const at[16],
-                         const char *const ask[16], struct panel256 *p, int v) {
-    unpack_codes(f, read, at, ask, p, v);
+// What stands beside the codes of the rows 16 v .. 16 v + 15.
+INLINE void unpack_head(const struct format256 f, const struct kind k, const char *w, size_t stride, struct panel256 *p,
+                        int v) {
+    if (f.scales == scales_q4_k) {
+        unpack_head_q4_k(w, stride, p, v);
+        return;
+    }
     uint16_t h[16];
-    UNROLL for (int r = 0; r < 16; r++) h[r] = f.half(at[r]);
-    _mm512_store_ps(p->d + 16 * v, _mm512_mul_ps(sixteen_halves(h), _mm512_set1_ps(f.factor)));
+    UNROLL for (size_t r = 0; r < 16; r++) h[r] = f.half(w + r * stride);
+    const __m512 d = _mm512_cvtph_ps(_mm256_loadu_si256((const void *)h));
+    _mm512_store_ps(p->d + 16 * v, _mm512_mul_ps(d, _mm512_set1_ps(f.factor)));
     if (k.part_len < 256)
-        unpack_scales(k, f.scales, at, p, v);
+        unpack_scales(k, f.scales, w, stride, p, v);
     if (k.min_len) {
-        UNROLL for (int r = 0; r < 16; r++) h[r] = half_at(at[r] + dmin_at(f));
-        _mm512_store_ps(p->dmin + 16 * v, sixteen_halves(h));
-        unpack_mins(k, f.mins, at, p, v);
+        _mm512_store_ps(p->dmin + 16 * v, sixteen_halves(w, stride, offsetof(struct block_q2_k, dmin)));
+        unpack_mins(k, f.mins, w, stride, p, v);
     }
 }
 
-// Block b of all rows.
+// Block b of all rows; where rows are missing they are read through a copy.
 INLINE void unpack256(const struct format256 f, const struct kind k, codes256_reader *read, const struct dot_job *j,
                       size_t b, struct panel256 *p) {
-    for (int v = 0; v < VECTORS; v++) {
-        const char *at[16], *ask[16];
-        for (uint32_t r = 0; r < 16; r++) {
-            at[r] = panel_row(j, 16 * (uint32_t)v + r) + b * f.block_size;
-            ask[r] = ahead_in_row(j, 16 * (uint32_t)v + r, b * f.block_size);
-        }
-        unpack_block(f, k, read, at, ask, p, v);
+    char copy[PANEL_ROWS * sizeof(struct block_q6_k)]; // the largest
+    const bool whole = j->rows == PANEL_ROWS;
+    const size_t stride = whole ? j->row_size : f.block_size, at = b * f.block_size;
+    const char *w = whole ? j->w + at : copy, *ask[PANEL_ROWS];
+    if (!whole)
+        copy_runs(j, 0, PANEL_ROWS, at, f.block_size, f.block_size, copy);
+    for (uint32_t r = 0; r < PANEL_ROWS; r++)
+        ask[r] = ahead_in_row(j, r, at);
+    for (int v = 0; v < VECTORS; v++, w += 16 * stride) {
+        unpack_codes(f, read, w, stride, ask + 16 * v, p, v);
+        unpack_head(f, k, w, stride, p, v);
     }
 }
 
@@ -290,6 +338,8 @@ INLINE void multiply256(const struct kind k, int zero, block_reader *read, const
     }
 }
 
+#include "backends/cpu/avx512_few256.h"
+
 // The kinds: X(name, elements of a part, elements of a minimum, halved).
 #define KINDS(X)                                                                                                       \
     X(products, 256, 0, false)                                                                                         \
@@ -307,30 +357,51 @@ INLINE void multiply256(const struct kind k, int zero, block_reader *read, const
     }
 KINDS(KIND)
 
-// How each format is multiplied: X(symbol, kind, reader of the panel, zero).
-#define PANELS256(X)                                                                                                   \
-    X(q2_k, products_min, panel_q2_k, 0)                                                                               \
-    X(q3_k, products, panel_q3_k, ZERO_Q3_K)                                                                           \
-    X(q4_k, wide32_min, codes_q4_k, 0)                                                                                 \
-    X(q5_k, wide32_min, codes_q5_k, 0)                                                                                 \
-    X(q6_k, wide16, codes_q6_k, 32)                                                                                    \
-    X(iq1_s, products_halved, panel_iq1_s, ZERO_IQ1)                                                                   \
-    X(iq1_m, products_halved, panel_iq1_m, ZERO_IQ1)                                                                   \
-    X(iq2_xxs, wide32, codes_iq2_xxs, GRID_ZERO)                                                                       \
-    X(iq2_xs, wide16, codes_iq2_xs, GRID_ZERO)                                                                         \
-    X(iq2_s, wide16, codes_iq2_s, GRID_ZERO)                                                                           \
-    X(iq3_xxs, wide32, codes_iq3_xxs, GRID_ZERO)                                                                       \
-    X(iq3_s, wide32, codes_iq3_s, GRID_ZERO)                                                                           \
-    X(iq4_xs, wide32, codes_iq4_xs, 128)                                                                               \
-    X(tq1_0, products, codes_tq1_0, 1)                                                                                 \
-    X(tq2_0, products, codes_tq2_0, 1)
+// A format whose rows are read one by one for few columns as well.
+#define BY_ROWS(sym, codes)                                                                                            \
+    INLINE void step_##sym(const char *w, size_t stride, size_t i, __m512i *rest, __m512i q[16]) {                     \
+        step_by_rows(codes, w, stride, i, rest, q);                                                                    \
+    }
+BY_ROWS(iq1_s, panel_iq1_s)
+BY_ROWS(iq1_m, panel_iq1_m)
+BY_ROWS(iq2_xxs, codes_iq2_xxs)
+BY_ROWS(iq2_xs, codes_iq2_xs)
+BY_ROWS(iq2_s, codes_iq2_s)
+BY_ROWS(iq3_xxs, codes_iq3_xxs)
+BY_ROWS(iq3_s, codes_iq3_s)
+BY_ROWS(tq1_0, codes_tq1_0)
 
-#define GEMM256(sym, kind, read, zero)                                                                                 \
+// How each format is multiplied: X(symbol, kind, reader of the panel, zero; for few columns kind, zero, elements
+// between the halves of a step; from how many columns on turning rows pays (measured)).
+#define PANELS256(X)                                                                                                   \
+    X(q2_k, products_min, panel_q2_k, 0, products_min, 0, 32, 3)                                                       \
+    X(q3_k, products, panel_q3_k, ZERO_Q3_K, wide16, 4, 32, 4)                                                         \
+    X(q4_k, wide32_min, codes_q4_k, 0, wide32_min, 0, 32, 3)                                                           \
+    X(q5_k, wide32_min, codes_q5_k, 0, wide32_min, 0, 32, 3)                                                           \
+    X(q6_k, wide16, codes_q6_k, 32, wide16, 32, 64, 4)                                                                 \
+    X(iq1_s, products_halved, panel_iq1_s, ZERO_IQ1, products_halved, ZERO_IQ1, 32, 6)                                 \
+    X(iq1_m, products_halved, panel_iq1_m, ZERO_IQ1, products_halved, ZERO_IQ1, 32, 6)                                 \
+    X(iq2_xxs, wide32, codes_iq2_xxs, GRID_ZERO, wide32, GRID_ZERO, 32, 4)                                             \
+    X(iq2_xs, wide16, codes_iq2_xs, GRID_ZERO, wide16, GRID_ZERO, 32, 4)                                               \
+    X(iq2_s, wide16, codes_iq2_s, GRID_ZERO, wide16, GRID_ZERO, 32, 4)                                                 \
+    X(iq3_xxs, wide32, codes_iq3_xxs, GRID_ZERO, wide32, GRID_ZERO, 32, 4)                                             \
+    X(iq3_s, wide32, codes_iq3_s, GRID_ZERO, wide32, GRID_ZERO, 32, 4)                                                 \
+    X(iq4_xs, wide32, codes_iq4_xs, 128, wide32, 128, 32, 3)                                                           \
+    X(tq1_0, products, codes_tq1_0, 1, products, 1, 32, 4)                                                             \
+    X(tq2_0, products, codes_tq2_0, 1, products, 1, 32, 3)
+
+#define GEMM256(sym, kind, read, zero, few_kind, few_zero, apart, least)                                               \
     static void unpack_##sym(const struct dot_job *j, size_t b, struct panel256 *p) {                                  \
         unpack256(format_##sym(), kind, read, j, b, p);                                                                \
     }                                                                                                                  \
+    static void few_##sym(const struct few256 *f, const char *w, size_t stride, const struct few_block *block) {       \
+        few_block(format_##sym(), few_kind, few_zero, step_##sym, apart, f, w, stride, block);                         \
+    }                                                                                                                  \
     static void gemm_##sym(const struct dot_job *j) {                                                                  \
-        multiply_##kind(unpack_##sym, zero, j);                                                                        \
+        if (j->cols <= FEW_COLS)                                                                                       \
+            few256(few_##sym, sizeof(struct block_##sym), few_kind, few_zero, j);                                      \
+        else                                                                                                           \
+            multiply_##kind(unpack_##sym, zero, j);                                                                    \
     }
 
 #define FORMAT(sym, scales, mins, factor, zero, most)                                                                  \
@@ -343,10 +414,9 @@ PANELS256(GEMM256)
 
 #include "backends/cpu/avx512_end.h"
 
-#define LEAST_COLS 6 // for which unpacking pays (measured)
-
 void avx512_fill_gemm256(struct kernels *k) {
-#define SLOT(sym, kind, read, zero) k->gemm[QUANT_##sym] = gemm_##sym, k->gemm_cols[QUANT_##sym] = LEAST_COLS;
+#define SLOT(sym, kind, read, zero, few_kind, few_zero, apart, least)                                                  \
+    k->gemm[QUANT_##sym] = gemm_##sym, k->gemm_cols[QUANT_##sym] = least;
     PANELS256(SLOT)
 }
 
