@@ -103,6 +103,14 @@ void file_prefetch(const void *ptr, size_t size) {
     advise(ptr, size, MADV_WILLNEED);
 }
 
+void file_large_pages(const void *ptr, size_t size) {
+#ifdef MADV_HUGEPAGE
+    advise(ptr, size, MADV_HUGEPAGE);
+#else
+    (void)ptr, (void)size;
+#endif
+}
+
 static bool write_failed(const struct file_writer *w, struct err *e, int error) {
     return err_set(e, ERR_SYSTEM, "%s: %s", w->path, strerror(error));
 }

@@ -27,6 +27,10 @@ void file_release(const void *ptr, size_t size);
 // The other way: a range that will be read soon.
 void file_prefetch(const void *ptr, size_t size);
 
+// A range whose pages will all be read, again and again: the system may read it in pages of 2 MiB, where it can and has
+// not read it yet. Takes no memory of the process.
+void file_large_pages(const void *ptr, size_t size);
+
 // A file that appears under its name when it is complete, and not before: it is written under a temporary name beside
 // it, PATH.part-PID, and renamed at the end. An existing regular file is replaced (through a symbolic link, the file
 // that it points to); anything else under that name is refused.
