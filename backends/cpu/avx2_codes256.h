@@ -10,8 +10,6 @@
 // The sums of sub-scale * code * x of the blocks at w, each in any lanes; x in the format's order, with its sums of
 // sixteen elements as they lie.
 typedef void lanes_reader(const char *const w[FOUR], const int8_t *x, const int16_t *bs, __m256i sum[FOUR]);
-// The same of one block, its points read from a table.
-typedef __m256i block_reader(const char *w, const char *table, const int8_t *x, const int16_t *bs);
 // The sums of minimum * x.
 typedef __m128i mins_sums(const char *const w[FOUR], const int16_t *bs);
 

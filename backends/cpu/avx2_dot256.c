@@ -11,7 +11,8 @@
 
 struct format256 {
     lanes_reader *lanes; // NULL: a codebook's
-    block_reader *block;
+    void (*read)(const char *w, const int16_t *bs, struct points *p);
+    __m256i (*points)(const char *table, const struct points *p, const int8_t *x);
     void (*table)(char *table);
     void (*order)(const int8_t *x, int8_t *out); // 256 elements
     mins_sums *mins;                             // NULL: none
@@ -27,6 +28,16 @@ INLINE __m128 tree(const __m128 a[8]) {
     return _mm_add_ps(even, odd);
 }
 
+// All four rows are read before any is multiplied: a core sees too few instructions ahead to begin with the next row's
+// long way from indices to points. A compiler that skips the memory between takes indices out of vectors one by one.
+INLINE void lanes_of_points(const struct format256 f, const char *const w[FOUR], const int8_t *q, const int16_t *bs,
+                            const char *table, __m256i sum[FOUR]) {
+    struct points p[FOUR];
+    UNROLL for (int r = 0; r < FOUR; r++) f.read(w[r], bs, &p[r]);
+    __asm__("" : "+m"(p));
+    UNROLL for (int r = 0; r < FOUR; r++) sum[r] = f.points(table, &p[r], q);
+}
+
 // The blocks at w of four rows: what they add to the partial sum acc.
 INLINE __m128 add_block(const struct format256 f, const char *const w[FOUR], const int8_t *q, const int16_t *bs,
                         float dx1, const char *table, __m128 acc) {
@@ -35,7 +46,7 @@ INLINE __m128 add_block(const struct format256 f, const char *const w[FOUR], con
     if (f.lanes)
         f.lanes(w, q, bs, sum);
     else
-        UNROLL for (int r = 0; r < FOUR; r++) sum[r] = f.block(w[r], table, q, bs);
+        lanes_of_points(f, w, q, bs, table, sum);
     const __m128 scale = f.factor == 1 ? d : _mm_mul_ps(d, _mm_set1_ps(f.factor));
     acc = _mm_fmadd_ps(_mm_mul_ps(scale, dx), _mm_cvtepi32_ps(sums_of_four(sum)), acc);
     return f.mins ? _mm_fnmadd_ps(_mm_mul_ps(f.dmin(w), dx), _mm_cvtepi32_ps(f.mins(w, bs)), acc) : acc;
@@ -118,29 +129,29 @@ INLINE __m128 d_iq1_m_of_four(const char *const w[FOUR]) {
     X(tq1_0, order_plain, NULL, NULL)                                                                                  \
     X(tq2_0, order_plain, NULL, NULL)
 
-// X(symbol, table of points, what d is multiplied by)
+// X(symbol, lanes, table of points, what d is multiplied by)
 #define FORMATS_GRID(X)                                                                                                \
-    X(iq1_s, table_iq1, 0.125f)                                                                                        \
-    X(iq1_m, table_iq1, 1)                                                                                             \
-    X(iq2_xxs, table_iq2_xxs, 0.125f)                                                                                  \
-    X(iq2_xs, table_iq2_xs, 0.125f)                                                                                    \
-    X(iq2_s, table_iq2_s, 0.125f)                                                                                      \
-    X(iq3_xxs, table_iq3_xxs, 0.25f)                                                                                   \
-    X(iq3_s, table_iq3_s, 1)
+    X(iq1_s, lanes_of_iq1_s, table_iq1, 0.125f)                                                                        \
+    X(iq1_m, lanes_of_iq1_m, table_iq1, 1)                                                                             \
+    X(iq2_xxs, lanes_of_8, table_iq2_xxs, 0.125f)                                                                      \
+    X(iq2_xs, lanes_of_8, table_iq2_xs, 0.125f)                                                                        \
+    X(iq2_s, lanes_of_8, table_iq2_s, 0.125f)                                                                          \
+    X(iq3_xxs, lanes_of_4, table_iq3_xxs, 0.25f)                                                                       \
+    X(iq3_s, lanes_of_4, table_iq3_s, 1)
 
 #define DOT256(sym, order, mins, dmin)                                                                                 \
     static void dot_##sym(const struct dot_job *j) {                                                                   \
         for (uint32_t c = 0; c < j->cols; c++)                                                                         \
-            one_column((struct format256){lanes_##sym, NULL, NULL, order, mins, d_##sym##_of_four, dmin,               \
+            one_column((struct format256){lanes_##sym, NULL, NULL, NULL, order, mins, d_##sym##_of_four, dmin,         \
                                           sizeof(struct block_##sym), 1},                                              \
                        j, c);                                                                                          \
     }
 FORMATS256(DOT256)
 
-#define DOT_GRID(sym, table, factor)                                                                                   \
+#define DOT_GRID(sym, lanes, table, factor)                                                                            \
     static void dot_##sym(const struct dot_job *j) {                                                                   \
         for (uint32_t c = 0; c < j->cols; c++)                                                                         \
-            one_column((struct format256){NULL, lanes_##sym, table, order_points, NULL, d_##sym##_of_four, NULL,       \
+            one_column((struct format256){NULL, read_##sym, lanes, table, order_points, NULL, d_##sym##_of_four, NULL, \
                                           sizeof(struct block_##sym), factor},                                         \
                        j, c);                                                                                          \
     }
@@ -151,7 +162,7 @@ FORMATS_GRID(DOT_GRID)
 void avx2_fill_dot256(struct kernels *k) {
 #define SLOT(sym, order, mins, dmin) k->dot[QUANT_##sym] = dot_##sym;
     FORMATS256(SLOT)
-#define SLOT_GRID(sym, table, factor) k->dot[QUANT_##sym] = dot_##sym;
+#define SLOT_GRID(sym, lanes, table, factor) k->dot[QUANT_##sym] = dot_##sym;
     FORMATS_GRID(SLOT_GRID)
 }
 

@@ -52,13 +52,17 @@ INLINE void table_iq3_s(char *table) {
     table_of_4(grid_iq3_s, 512, grid_values_iq3_s, table);
 }
 
-// Where the points of a block stand in the table, in bytes, in the order of the file.
-struct places {
-    _Alignas(32) uint64_t four[16]; // four of 16 bits each: fewer loads
+// A block as its products want it: where its points stand in the table, in bytes, in the order of the file, four of 16
+// bits to a number (fewer loads); a bit for the sign of each element, or a byte to add to each point; sub-scales of
+// sixteen elements; and what the sum begins with.
+struct points {
+    _Alignas(32) uint64_t places[16];
+    __m256i bits, start;
+    __m128i scales;
 };
 
-INLINE size_t place(const struct places *p, int i) {
-    return (uint16_t)(p->four[i / 4] >> 16 * (i % 4));
+INLINE size_t place(const struct points *p, int i) {
+    return (uint16_t)(p->places[i / 4] >> 16 * (i % 4));
 }
 
 INLINE __m256i word64_everywhere(const char *p) {
@@ -80,13 +84,13 @@ INLINE __m128i two_words(const char *a, const char *b) {
 }
 
 // Vector k of half h.
-INLINE __m256i points_of_8(const char *table, const struct places *p, int h, int k) {
+INLINE __m256i points_of_8(const char *table, const struct points *p, int h, int k) {
     const int i = 16 * h + k;
     return four_words64(table + place(p, i), table + place(p, i + 4), table + place(p, i + 8),
                         table + place(p, i + 12));
 }
 
-INLINE __m256i points_of_4(const char *table, const struct places *p, int h, int k) {
+INLINE __m256i points_of_4(const char *table, const struct points *p, int h, int k) {
     const int i = 32 * h + 2 * k;
     __m128i a = two_words(table + place(p, i), table + place(p, i + 1));
     __m128i b = two_words(table + place(p, i + 8), table + place(p, i + 9));
@@ -99,10 +103,8 @@ INLINE __m256i widened(const void *bytes) {
     return _mm256_cvtepu8_epi16(_mm_loadu_si128(bytes));
 }
 
-// Through memory: compilers would rather take words out of vectors one by one, which costs twice as much as a load.
-INLINE void put_places(struct places *p, int i, __m256i v) {
-    _mm256_store_si256((void *)(p->four + 4 * i), v);
-    __asm__("" : "+m"(*p));
+INLINE void put_places(struct points *p, int i, __m256i v) {
+    _mm256_store_si256((void *)(p->places + 4 * i), v);
 }
 
 // The byte of each of a half's sixteen points to the eight elements of vector k.
@@ -129,20 +131,51 @@ INLINE __m256i scales_of_points(__m128i scales, int h, int k) {
                                _mm256_add_epi8(at, _mm256_set1_epi8((char)(8 * h + k))));
 }
 
-typedef __m256i points_reader(const char *table, const struct places *p, int h, int k);
+typedef __m256i points_reader(const char *table, const struct points *p, int h, int k);
 
 // Points with signs; sub-scales of 16 elements, or of 32 (then each stands there twice).
-INLINE __m256i lanes_of_points(points_reader *points, const char *table, const struct places *p, __m256i signs,
-                               __m128i scales, const int8_t *x) {
+INLINE __m256i lanes_with_signs(points_reader *read, const char *table, const struct points *p, const int8_t *x) {
     __m256i sum = _mm256_setzero_si256();
     UNROLL for (int h = 0; h < 2; h++) UNROLL for (int k = 0; k < 4; k += 2) {
         __m256i pairs[2];
         UNROLL for (int i = 0; i < 2; i++) {
-            __m256i v = with_bits(load_256(x + 32 * (4 * h + k + i)), signs, h, k + i);
-            pairs[i] = _mm256_maddubs_epi16(points(table, p, h, k + i), v);
+            __m256i v = with_bits(load_256(x + 32 * (4 * h + k + i)), p->bits, h, k + i);
+            pairs[i] = _mm256_maddubs_epi16(read(table, p, h, k + i), v);
         }
         __m256i both = _mm256_add_epi16(pairs[0], pairs[1]);
-        sum = chained(sum, _mm256_madd_epi16(both, scales_of_points(scales, h, k / 2)));
+        sum = chained(sum, _mm256_madd_epi16(both, scales_of_points(p->scales, h, k / 2)));
+    }
+    return sum;
+}
+
+INLINE __m256i lanes_of_8(const char *table, const struct points *p, const int8_t *x) {
+    return lanes_with_signs(points_of_8, table, p, x);
+}
+
+INLINE __m256i lanes_of_4(const char *table, const struct points *p, const int8_t *x) {
+    return lanes_with_signs(points_of_4, table, p, x);
+}
+
+// Sub-scales of 32 elements.
+INLINE __m256i lanes_of_iq1_s(const char *table, const struct points *p, const int8_t *x) {
+    __m256i sum = p->start;
+    UNROLL for (int h = 0; h < 2; h++) {
+        __m256i pairs = _mm256_setzero_si256();
+        UNROLL for (int i = 0; i < 4; i++) pairs =
+            _mm256_add_epi16(pairs, _mm256_maddubs_epi16(points_of_8(table, p, h, i), load_256(x + 32 * (4 * h + i))));
+        sum = chained(sum, _mm256_madd_epi16(pairs, scales_of_points(p->scales, h, 0)));
+    }
+    return sum;
+}
+
+INLINE __m256i lanes_of_iq1_m(const char *table, const struct points *p, const int8_t *x) {
+    __m256i sum = p->start;
+    UNROLL for (int h = 0; h < 2; h++) UNROLL for (int i = 0; i < 4; i += 2) {
+        __m256i a = _mm256_add_epi8(points_of_8(table, p, h, i), spread_to_points(p->bits, h, i));
+        __m256i b = _mm256_add_epi8(points_of_8(table, p, h, i + 1), spread_to_points(p->bits, h, i + 1));
+        a = _mm256_maddubs_epi16(a, load_256(x + 32 * (4 * h + i)));
+        b = _mm256_maddubs_epi16(b, load_256(x + 32 * (4 * h + i + 1)));
+        sum = chained(sum, _mm256_madd_epi16(_mm256_add_epi16(a, b), scales_of_points(p->scales, h, i / 2)));
     }
     return sum;
 }
@@ -156,28 +189,28 @@ INLINE __m128i scales_of_words(__m256i v) {
     return odd(_mm_and_si128(_mm_srli_epi16(s, 4), _mm_set1_epi8(15)));
 }
 
-INLINE __m256i lanes_iq2_xxs(const char *w, const char *table, const int8_t *x, const int16_t *bs) {
-    const char *p = w + offsetof(struct block_iq2_xxs, runs);
-    __m256 low = _mm256_castsi256_ps(load_256(p)), high = _mm256_castsi256_ps(load_256(p + 32));
+INLINE void read_iq2_xxs(const char *w, const int16_t *bs, struct points *p) {
+    const char *runs = w + offsetof(struct block_iq2_xxs, runs);
+    __m256 low = _mm256_castsi256_ps(load_256(runs)), high = _mm256_castsi256_ps(load_256(runs + 32));
     __m256i even = _mm256_castps_si256(_mm256_shuffle_ps(low, high, 0x88));
     __m256i words = _mm256_castps_si256(_mm256_shuffle_ps(low, high, 0xdd));
-    struct places at;
     (void)bs;
     even = _mm256_permute4x64_epi64(even, 0xd8);
     words = _mm256_permute4x64_epi64(words, 0xd8);
-    put_places(&at, 0, _mm256_slli_epi16(_mm256_cvtepu8_epi16(_mm256_castsi256_si128(even)), 3));
-    put_places(&at, 1, _mm256_slli_epi16(_mm256_cvtepu8_epi16(_mm256_extracti128_si256(even, 1)), 3));
-    return lanes_of_points(points_of_8, table, &at, signs_of_28(words), scales_of_words(words), x);
+    put_places(p, 0, _mm256_slli_epi16(_mm256_cvtepu8_epi16(_mm256_castsi256_si128(even)), 3));
+    put_places(p, 1, _mm256_slli_epi16(_mm256_cvtepu8_epi16(_mm256_extracti128_si256(even, 1)), 3));
+    p->bits = signs_of_28(words);
+    p->scales = scales_of_words(words);
 }
 
-INLINE __m256i lanes_iq2_xs(const char *w, const char *table, const int8_t *x, const int16_t *bs) {
-    struct places at;
+INLINE void read_iq2_xs(const char *w, const int16_t *bs, struct points *p) {
     (void)bs;
     UNROLL for (int i = 0; i < 2; i++) {
         __m256i v = load_256(w + offsetof(struct block_iq2_xs, qs) + 32 * i);
-        put_places(&at, i, _mm256_and_si256(_mm256_slli_epi16(v, 3), _mm256_set1_epi16(511 * 8)));
+        put_places(p, i, _mm256_and_si256(_mm256_slli_epi16(v, 3), _mm256_set1_epi16(511 * 8)));
     }
-    return lanes_of_points(points_of_8, table, &at, signs_iq2_xs(w), scales_iq2_xs(w), x);
+    p->bits = signs_iq2_xs(w);
+    p->scales = scales_iq2_xs(w);
 }
 
 // Bytes and bits above them, which stand `shifts` apart in the words of `upper`, to places in a table.
@@ -193,85 +226,70 @@ INLINE __m256i four_times_words(__m128i words) {
     return _mm256_shuffle_epi8(_mm256_set_m128i(words, words), at);
 }
 
-INLINE __m256i lanes_iq2_s(const char *w, const char *table, const int8_t *x, const int16_t *bs) {
+INLINE void read_iq2_s(const char *w, const int16_t *bs, struct points *p) {
     const struct block_iq2_s *k = (const void *)w;
     const __m256i shifts = _mm256_set1_epi64x(0x0020008002000800);
     __m128i upper = _mm_cvtepu8_epi16(_mm_loadl_epi64((const void *)k->qh));
-    struct places at;
     (void)bs;
-    put_places(&at, 0, places_of(k->qs, 3, four_times_words(upper), shifts, 0x1800));
+    put_places(p, 0, places_of(k->qs, 3, four_times_words(upper), shifts, 0x1800));
     upper = _mm_unpackhi_epi64(upper, upper);
-    put_places(&at, 1, places_of(k->qs + 16, 3, four_times_words(upper), shifts, 0x1800));
-    return lanes_of_points(points_of_8, table, &at, load_256(k->signs), scales_iq2_s(w), x);
+    put_places(p, 1, places_of(k->qs + 16, 3, four_times_words(upper), shifts, 0x1800));
+    p->bits = load_256(k->signs);
+    p->scales = scales_iq2_s(w);
 }
 
-INLINE __m256i lanes_iq3_xxs(const char *w, const char *table, const int8_t *x, const int16_t *bs) {
-    const char *p = w + offsetof(struct block_iq3_xxs, qs);
+INLINE void read_iq3_xxs(const char *w, const int16_t *bs, struct points *p) {
+    const char *qs = w + offsetof(struct block_iq3_xxs, qs);
     const __m256i words = load_256(w + offsetof(struct block_iq3_xxs, signs));
-    struct places at;
     (void)bs;
-    UNROLL for (int i = 0; i < 4; i++) put_places(&at, i, _mm256_slli_epi16(widened(p + 16 * i), 2));
-    return lanes_of_points(points_of_4, table, &at, signs_of_28(words), scales_of_words(words), x);
+    UNROLL for (int i = 0; i < 4; i++) put_places(p, i, _mm256_slli_epi16(widened(qs + 16 * i), 2));
+    p->bits = signs_of_28(words);
+    p->scales = scales_of_words(words);
 }
 
-INLINE __m256i lanes_iq3_s(const char *w, const char *table, const int8_t *x, const int16_t *bs) {
+INLINE void read_iq3_s(const char *w, const int16_t *bs, struct points *p) {
     const struct block_iq3_s *k = (const void *)w;
     const __m256i shifts = _mm256_broadcastsi128_si256(_mm_setr_epi16(1024, 512, 256, 128, 64, 32, 16, 8));
-    struct places at;
     (void)bs;
     UNROLL for (int i = 0; i < 4; i++) {
         __m128i low = _mm_set1_epi16(k->qh[2 * i]), high = _mm_set1_epi16(k->qh[2 * i + 1]);
-        put_places(&at, i, places_of(k->qs + 16 * i, 2, _mm256_set_m128i(high, low), shifts, 0x400));
+        put_places(p, i, places_of(k->qs + 16 * i, 2, _mm256_set_m128i(high, low), shifts, 0x400));
     }
-    return lanes_of_points(points_of_4, table, &at, load_256(k->signs), scales_iq3_s(w), x);
+    p->bits = load_256(k->signs);
+    p->scales = scales_iq3_s(w);
 }
 
 // Values are around 8, moved up or down by 1 in each sub-block of 32: the sums of x, times that, are added apart.
-INLINE __m256i lanes_iq1_s(const char *w, const char *table, const int8_t *x, const int16_t *bs) {
+INLINE void read_iq1_s(const char *w, const int16_t *bs, struct points *p) {
     const struct block_iq1_s *k = (const void *)w;
     const __m256i shifts = _mm256_set1_epi64x(0x0004002001000800);
     const __m128i upper = _mm_loadu_si128((const void *)k->qh);
     const __m128i scales = scales_iq1_s(w);
-    struct places at;
-    put_places(&at, 0, places_of(k->qs, 3, four_times_words(upper), shifts, 0x3800));
-    put_places(&at, 1, places_of(k->qs + 16, 3, four_times_words(_mm_unpackhi_epi64(upper, upper)), shifts, 0x3800));
+    put_places(p, 0, places_of(k->qs, 3, four_times_words(upper), shifts, 0x3800));
+    put_places(p, 1, places_of(k->qs + 16, 3, four_times_words(_mm_unpackhi_epi64(upper, upper)), shifts, 0x3800));
     __m128i moved = _mm_srai_epi16(upper, 15);
     moved = _mm_add_epi16(_mm_add_epi16(moved, moved), _mm_set1_epi16(-7));
     moved = _mm_mullo_epi16(moved, _mm_srli_epi16(scales, 8));
     __m256i all = _mm256_set_m128i(_mm_unpackhi_epi16(moved, moved), _mm_unpacklo_epi16(moved, moved));
-    __m256i sum = _mm256_madd_epi16(all, load_256(bs));
-    UNROLL for (int h = 0; h < 2; h++) {
-        __m256i pairs = _mm256_setzero_si256();
-        UNROLL for (int i = 0; i < 4; i++) pairs = _mm256_add_epi16(
-            pairs, _mm256_maddubs_epi16(points_of_8(table, &at, h, i), load_256(x + 32 * (4 * h + i))));
-        sum = chained(sum, _mm256_madd_epi16(pairs, scales_of_points(scales, h, 0)));
-    }
-    return sum;
+    p->start = _mm256_madd_epi16(all, load_256(bs));
+    p->scales = scales;
 }
 
 // A nibble of qh for each point: three upper bits of its index, and whether it is moved down.
-INLINE __m256i lanes_iq1_m(const char *w, const char *table, const int8_t *x, const int16_t *bs) {
+INLINE void read_iq1_m(const char *w, const int16_t *bs, struct points *p) {
     const struct block_iq1_m *k = (const void *)w;
     const __m256i shifts = _mm256_set1_epi64x(0x0001000800800800);
     const __m128i upper = _mm_loadu_si128((const void *)k->qh), scales = scales_iq1_m(w);
-    struct places at;
     UNROLL for (int i = 0; i < 2; i++) {
         __m256i words = four_times_words(i ? _mm_unpackhi_epi64(upper, upper) : upper);
         words = _mm256_blend_epi16(words, _mm256_srli_epi16(words, 1), 0x88);
-        put_places(&at, i, places_of(k->qs + 16 * i, 3, words, shifts, 0x3800));
+        put_places(p, i, places_of(k->qs + 16 * i, 3, words, shifts, 0x3800));
     }
     // 2 where a point is moved up.
     __m128i low = _mm_srli_epi16(_mm_andnot_si128(upper, _mm_set1_epi8(8)), 2);
     __m128i high = _mm_srli_epi16(_mm_andnot_si128(upper, _mm_set1_epi8(-128)), 6);
-    const __m256i more = _mm256_set_m128i(_mm_unpackhi_epi8(low, high), _mm_unpacklo_epi8(low, high));
+    p->bits = _mm256_set_m128i(_mm_unpackhi_epi8(low, high), _mm_unpacklo_epi8(low, high));
     __m256i nine = _mm256_mullo_epi16(_mm256_cvtepi8_epi16(scales), _mm256_set1_epi16(-GRID_ZERO_IQ1));
-    __m256i sum = _mm256_madd_epi16(nine, load_256(bs));
-    UNROLL for (int h = 0; h < 2; h++) UNROLL for (int i = 0; i < 4; i += 2) {
-        __m256i a = _mm256_add_epi8(points_of_8(table, &at, h, i), spread_to_points(more, h, i));
-        __m256i b = _mm256_add_epi8(points_of_8(table, &at, h, i + 1), spread_to_points(more, h, i + 1));
-        a = _mm256_maddubs_epi16(a, load_256(x + 32 * (4 * h + i)));
-        b = _mm256_maddubs_epi16(b, load_256(x + 32 * (4 * h + i + 1)));
-        sum = chained(sum, _mm256_madd_epi16(_mm256_add_epi16(a, b), scales_of_points(scales, h, i / 2)));
-    }
-    return sum;
+    p->start = _mm256_madd_epi16(nine, load_256(bs));
+    p->scales = scales;
 }
