@@ -11,6 +11,7 @@
 #define SEARCH_AVX2
 #define search_e2m1 search_e2m1_avx2
 #define search_half(...) search_half_avx2(__VA_ARGS__)
+#define search_half_unit(...) search_half_unit_avx2(__VA_ARGS__)
 #define search_is_constant(...) search_is_constant_avx2(__VA_ARGS__)
 #define search_largest(...) search_largest_avx2(__VA_ARGS__)
 #define search_product(...) search_product_avx2(__VA_ARGS__)

@@ -14,6 +14,11 @@ uint16_t search_half(float x) {
     return num_f32_to_f16(x);
 }
 
+uint16_t search_half_unit(float x) {
+    const uint16_t half = search_half(x);
+    return (half & 0x7fff) == 0 && x != 0 ? half | 1 : half;
+}
+
 static const int8_t e2m1[16] = {-12, -8, -6, -4, -3, -2, -1, 0, 0, 1, 2, 3, 4, 6, 8, 12};
 const struct search_levels search_e2m1 = {.lo = -12, .hi = 12, .uneven = e2m1, .e2m1 = true};
 

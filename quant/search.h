@@ -12,6 +12,8 @@
 
 // The nearest half-precision number that is finite.
 uint16_t search_half(float x);
+// The same, but the least one of its sign for a number too small: the scale of integer scales can do with them.
+uint16_t search_half_unit(float x);
 
 // True when all elements are the same number; such rows fit any level but for the rounding of scales to half precision.
 bool search_is_constant(const float *x, size_t n);

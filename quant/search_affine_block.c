@@ -166,7 +166,7 @@ void search_affine_block(const struct search_affine_block *b, const float x[256]
     memset(min, 0, 16);
     search_affine_nearest(&zero, b->hi, x, w, 256, level);
     least = zero.error;
-    if (search_is_constant(x, 256) && fabsf(x[0]) > 0x1p-10f) {
+    if (search_is_constant(x, 256) && fabsf(x[0]) > 0x1p-25f) {
         same_number(b, x[0], d, dmin, scale, min, level);
         return;
     }
@@ -174,7 +174,7 @@ void search_affine_block(const struct search_affine_block *b, const float x[256]
     propose_both(&s, b->most, &real_d, &real_min);
     for (int round = 0; round < 4; round++) {
         uint8_t scales[16], mins[16];
-        uint16_t half_d = search_half(real_d), half_min = search_half(real_min > 0 ? real_min : 0);
+        uint16_t half_d = search_half_unit(real_d), half_min = search_half_unit(real_min > 0 ? real_min : 0);
         struct totals t = {0};
         real_d = num_f16_to_f32(half_d);
         real_min = num_f16_to_f32(half_min);

@@ -97,7 +97,7 @@ static void settle_sub(const struct search_block *b, const struct subs *s, int j
 static void settle(const struct search_block *b, const struct subs *s, const float *x, const float *w, const float d[2],
                    struct choice c[2]) {
     for (int u = 0; u < 2; u++) {
-        c[u] = (struct choice){.half = search_half(d[u])};
+        c[u] = (struct choice){.half = search_half_unit(d[u])};
         c[u].d = num_f16_to_f32(c[u].half);
         c[u].inverse = lanes_inverse(c[u].d);
     }
