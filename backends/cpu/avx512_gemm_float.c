@@ -10,11 +10,11 @@
 #include "backends/cpu/avx512_sums.h"
 
 // Sixteen elements from i on; unless `whole`, those of the mask.
-INLINE void add_sixteen(float_reader *read, const char *const w[ROWS], const char *const x[COLS], size_t i, __mmask16 m,
-                        bool whole, tile sum) {
+INLINE void add_sixteen(int cols, float_reader *read, const char *const w[ROWS], const char *const x[COLS], size_t i,
+                        __mmask16 m, bool whole, tile sum) {
     __m512 row[ROWS];
     UNROLL for (int r = 0; r < ROWS; r++) row[r] = read(w[r], i, m);
-    UNROLL for (int c = 0; c < COLS; c++) {
+    UNROLL for (int c = 0; c < cols; c++) {
         const char *at = x[c] + i * sizeof(float);
         __m512 v = whole ? _mm512_loadu_ps(at) : _mm512_maskz_loadu_ps(m, at);
         UNROLL for (int r = 0; r < ROWS; r++) sum[c][r] =
@@ -22,21 +22,22 @@ INLINE void add_sixteen(float_reader *read, const char *const w[ROWS], const cha
     }
 }
 
-INLINE void add_step(float_reader *read, const char *const w[ROWS], const char *const x[COLS], size_t i, size_t left,
-                     tile sum) {
+INLINE void add_step(int cols, float_reader *read, const char *const w[ROWS], const char *const x[COLS], size_t i,
+                     size_t left, tile sum) {
     UNROLL for (size_t at = 0; at < STEP; at += 16) {
         if (at + 16 <= left)
-            add_sixteen(read, w, x, i + at, 0xffff, true, sum);
+            add_sixteen(cols, read, w, x, i + at, 0xffff, true, sum);
         else if (at < left)
-            add_sixteen(read, w, x, i + at, lanes(left - at), false, sum);
+            add_sixteen(cols, read, w, x, i + at, lanes(left - at), false, sum);
     }
 }
 
 #define FLOATS(X) X(f32, float) X(f16, uint16_t) X(bf16, uint16_t)
 
 #define GEMM_FLOAT(sym, type)                                                                                          \
-    INLINE void step_##sym(const char *const w[ROWS], const char *const x[COLS], size_t i, size_t left, tile sum) {    \
-        add_step(read_##sym, w, x, i, left, sum);                                                                      \
+    INLINE void step_##sym(int cols, const char *const w[ROWS], const char *const x[COLS], size_t i, size_t left,      \
+                           tile sum) {                                                                                 \
+        add_step(cols, read_##sym, w, x, i, left, sum);                                                                \
     }                                                                                                                  \
     static void gemm_##sym(const struct dot_job *j) {                                                                  \
         gemm_rows((struct float_kind){step_##sym, sizeof(type), sizeof(float)}, j);                                    \

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // AVX-512, many columns of float weights. The lanes of a sum are partial sums; a tile of four rows times six columns
-// stays in registers while CHUNK elements pass. Weights are read as they lie in the file and widened in registers: a
-// strip of six columns passes all rows of the job before the next one. Rows of more than CHUNK elements leave the sums
-// of a group of strips in the scratch in between.
-// Included between a level's begin and end headers.
+// (four where few are left) stays in registers while CHUNK elements pass. Weights are read as they lie in the file and
+// widened in registers: a strip of six columns passes all rows of the job before the next one. Rows of more than CHUNK
+// elements leave the sums of a group of strips in the scratch in between. Included between a level's begin and end
+// headers.
 #pragma once
 
 #include "backends/cpu/v16_avx512.h"
@@ -18,7 +18,8 @@
 typedef __m512 tile[COLS][ROWS];
 
 // Adds the products of STEP elements from i on, or of the `left` < STEP last ones.
-typedef void float_step(const char *const w[ROWS], const char *const x[COLS], size_t i, size_t left, tile sum);
+typedef void float_step(int cols, const char *const w[ROWS], const char *const x[COLS], size_t i, size_t left,
+                        tile sum);
 
 struct float_kind {
     float_step *step;
@@ -47,8 +48,8 @@ struct place {
 };
 
 // The results of a tile.
-INLINE void write_tile(const struct dot_job *j, const struct place *p, const tile sum) {
-    UNROLL for (uint32_t c = 0; c < COLS; c++) {
+INLINE void write_tile(uint32_t cols, const struct dot_job *j, const struct place *p, const tile sum) {
+    UNROLL for (uint32_t c = 0; c < cols; c++) {
         float out[ROWS], *y = j->y + (p->col + c) * j->y_stride + p->row;
         if (p->col + c >= j->cols)
             return;
@@ -61,48 +62,57 @@ INLINE void write_tile(const struct dot_job *j, const struct place *p, const til
 }
 
 // Elements at .. end - 1 of a tile; a column of the next strip is asked for meanwhile.
-INLINE void add_tile(const struct float_kind k, const struct dot_job *j, const struct place *p, size_t at, size_t end,
-                     float rest[COLS][ROWS][16]) {
+INLINE void add_tile(int cols, const struct float_kind k, const struct dot_job *j, const struct place *p, size_t at,
+                     size_t end, float rest[COLS][ROWS][16]) {
     tile sum;
     size_t i = at;
-    UNROLL for (int c = 0; c < COLS; c++) UNROLL for (int r = 0; r < ROWS; r++) sum[c][r] =
+    UNROLL for (int c = 0; c < cols; c++) UNROLL for (int r = 0; r < ROWS; r++) sum[c][r] =
         at == 0 ? _mm512_setzero_ps() : _mm512_load_ps(rest[c][r]);
     for (; i + STEP <= end; i += STEP) {
         prefetch(p->next + i * k.x_size, STEP * k.x_size);
-        k.step(p->w, p->x, i, STEP, sum);
+        k.step(cols, p->w, p->x, i, STEP, sum);
     }
     if (i < end)
-        k.step(p->w, p->x, i, end - i, sum);
+        k.step(cols, p->w, p->x, i, end - i, sum);
     if (end == j->n)
-        write_tile(j, p, sum);
+        write_tile((uint32_t)cols, j, p, sum);
     else
-        UNROLL for (int c = 0; c < COLS; c++) UNROLL for (int r = 0; r < ROWS; r++)
+        UNROLL for (int c = 0; c < cols; c++) UNROLL for (int r = 0; r < ROWS; r++)
             _mm512_store_ps(rest[c][r], sum[c][r]);
 }
 
-INLINE void add_strip(const struct float_kind k, const struct dot_job *j, uint32_t first, size_t at, size_t end) {
-    strip_sums *sums = (strip_sums *)j->panel + first / COLS % GROUP;
+// Columns of the strip with which `left` columns go on: no tile is left half empty where another width can be had.
+INLINE uint32_t strip_width(uint32_t left) {
+    return left <= 4 || left == 7 || left == 8 ? 4 : COLS;
+}
+
+INLINE void add_strip(const struct float_kind k, const struct dot_job *j, uint32_t first, uint32_t width, size_t at,
+                      size_t end, strip_sums *sums, struct ahead *ahead) {
     struct place p = {.col = first};
     for (uint32_t c = 0; c < COLS; c++)
         p.x[c] = column_of(j, first + c);
     for (uint32_t t = 0; t < TILES && t * ROWS < j->rows; t++) {
+        ask_ahead(ahead);
         p.row = t * ROWS;
-        p.next = column_of(j, first + COLS + t);
+        p.next = column_of(j, first + width + t);
         for (uint32_t r = 0; r < ROWS; r++)
             p.w[r] = row_of(j, p.row + r);
-        add_tile(k, j, &p, at, end, (*sums)[t]);
+        if (width == COLS)
+            add_tile(COLS, k, j, &p, at, end, (*sums)[t]);
+        else
+            add_tile(4, k, j, &p, at, end, (*sums)[t]);
     }
 }
 
 INLINE void gemm_rows(const struct float_kind k, const struct dot_job *j) {
     const size_t chunks = (j->n + CHUNK - 1) / CHUNK, len = round_up((j->n + chunks - 1) / chunks, STEP);
-    struct ahead ahead = ahead_of(j, (j->cols + COLS - 1) / COLS * chunks);
-    for (uint32_t first = 0, end; first < j->cols; first = end) {
-        end = first + GROUP * COLS;
-        for (size_t at = 0; at < j->n; at += len)
-            for (uint32_t c = first; c < j->cols && c < end; c += COLS) {
-                ask_ahead(&ahead);
-                add_strip(k, j, c, at, at + len < j->n ? at + len : j->n);
+    struct ahead ahead = ahead_of(j, (j->cols + COLS - 1) / COLS * chunks * TILES);
+    for (uint32_t first = 0; first < j->cols; first += GROUP * COLS)
+        for (size_t at = 0; at < j->n; at += len) {
+            strip_sums *sums = j->panel;
+            for (uint32_t c = first, width; c < j->cols && c < first + GROUP * COLS; c += width) {
+                width = strip_width(j->cols - c);
+                add_strip(k, j, c, width, at, at + len < j->n ? at + len : j->n, sums++, &ahead);
             }
-    }
+        }
 }

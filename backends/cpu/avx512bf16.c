@@ -66,10 +66,10 @@ static void dot_bf16(const struct dot_job *j) {
     }
 }
 
-INLINE void step_bf16(const char *const w[ROWS], const char *const x[COLS], size_t i, size_t left, tile sum) {
+INLINE void step_bf16(int cols, const char *const w[ROWS], const char *const x[COLS], size_t i, size_t left, tile sum) {
     __m512bh row[ROWS];
     UNROLL for (int r = 0; r < ROWS; r++) row[r] = (__m512bh)weights_at(w[r], i, i + left);
-    UNROLL for (int c = 0; c < COLS; c++) {
+    UNROLL for (int c = 0; c < cols; c++) {
         __m512bh v = load_halves(x[c] + 2 * i);
         UNROLL for (int r = 0; r < ROWS; r++) sum[c][r] = _mm512_dpbf16_ps(sum[c][r], row[r], v);
     }
