@@ -3,7 +3,7 @@
 // Formats without codebooks. Included between avx2_begin.h and avx2_end.h.
 #pragma once
 
-#include "backends/cpu/avx2_codes.h"
+#include "backends/cpu/avx2_halves.h"
 
 #define FOUR 4
 
@@ -22,15 +22,6 @@ INLINE __m256i chained(__m256i a, __m256i b) {
     __m256i sum = _mm256_add_epi32(a, b);
     __asm__("" : "+x"(sum));
     return sum;
-}
-
-INLINE __m256i add_in_pairs(__m256i v) {
-    return _mm256_madd_epi16(v, _mm256_set1_epi16(1));
-}
-
-// Codes times activations, added in pairs in 16 bits; signed codes of eight bits give their sign to the activations.
-INLINE __m256i signed_products(__m256i codes, __m256i x) {
-    return _mm256_maddubs_epi16(_mm256_abs_epi8(codes), _mm256_sign_epi8(x, codes));
 }
 
 INLINE __m128i sums_of_four(const __m256i z[FOUR]) {
@@ -71,20 +62,6 @@ INLINE __m256 four_last_pairs(const char *const w[FOUR], size_t block_size) {
 
 INLINE void order_plain(const int8_t *x, int8_t *out) {
     memcpy(out, x, 256);
-}
-
-// Sixteen elements of the first half of the block, those of the second half, the next sixteen of the first ...
-INLINE void order_halves(const int8_t *x, int8_t *out) {
-    UNROLL for (int i = 0; i < 8; i++) {
-        memcpy(out + 32 * i, x + 16 * i, 16);
-        memcpy(out + 32 * i + 16, x + 16 * i + 128, 16);
-    }
-}
-
-// The 16 bytes at p and those `distance` bytes on.
-INLINE __m256i two_128(const char *p, size_t distance) {
-    return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128((const void *)p)),
-                                   _mm_loadu_si128((const void *)(p + distance)), 1);
 }
 
 // What Q4_K and Q5_K begin with, of four blocks: four sub-scales or minimums of each in a word.
@@ -245,30 +222,61 @@ INLINE void lanes_iq4_xs(const char *const w[FOUR], const int8_t *x, const int16
             __m256i low = levels16(grid_nonlinear, 0, _mm256_and_si256(v, _mm256_set1_epi8(15)));
             v = _mm256_and_si256(_mm256_srli_epi16(v, 4), _mm256_set1_epi8(15));
             __m256i high = levels16(grid_nonlinear, 0, v);
-            low = signed_products(low, load_256(x + 64 * i));
-            high = signed_products(high, load_256(x + 64 * i + 32));
+            low = signed_products(low, x + 64 * i);
+            high = signed_products(high, x + 64 * i + 32);
             sum[r] = chained(sum[r], _mm256_madd_epi16(low, scale));
             sum[r] = chained(sum[r], _mm256_madd_epi16(high, scale));
         }
     }
 }
 
+INLINE __m256i three_times(__m256i v) {
+    return _mm256_add_epi8(_mm256_add_epi8(v, v), v);
+}
+
+// The integer part of 3 * byte / 256: whether it is above 85, and above 170.
+INLINE __m256i first_digit(__m256i v) {
+    const __m256i one = _mm256_set1_epi8(1);
+    __m256i low = _mm256_min_epu8(_mm256_subs_epu8(v, _mm256_set1_epi8(85)), one);
+    return _mm256_add_epi8(low, _mm256_min_epu8(_mm256_subs_epu8(v, _mm256_set1_epi8((char)170)), one));
+}
+
+// Bytes whose first digits are the codes, as codes_tq1_0 numbers the vectors: every further digit is the first one of
+// three times as much, modulo 256.
+INLINE void ternary_bytes(const char *b, __m256i v[8]) {
+    const char *qs = b + offsetof(struct block_tq1_0, qs);
+    __m256i rest[5]; // 16 bytes, then four times the last four
+    v[0] = load_256(qs);
+    rest[0] = _mm256_set_m128i(_mm_set1_epi32(word_at(b + offsetof(struct block_tq1_0, qh))),
+                               _mm_loadu_si128((const void *)(qs + 32)));
+    UNROLL for (int i = 1; i < 5; i++) {
+        v[i] = three_times(v[i - 1]);
+        rest[i] = three_times(rest[i - 1]);
+    }
+    v[5] = _mm256_permute2x128_si256(rest[0], rest[1], 0x20);
+    v[6] = _mm256_permute2x128_si256(rest[2], rest[3], 0x20);
+    v[7] = _mm256_blend_epi32(_mm256_blend_epi32(rest[4], rest[0], 0x10), rest[1], 0x20);
+    v[7] = _mm256_blend_epi32(_mm256_blend_epi32(v[7], rest[2], 0x40), rest[3], 0x80);
+}
+
 // Ternary formats have no sub-scales; codes are 1 more than the elements.
-INLINE void lanes_ternary(codes_reader *codes, const char *const w[FOUR], const int8_t *x, const int16_t *bs,
-                          __m256i sum[FOUR]) {
+INLINE void lanes_tq1_0(const char *const w[FOUR], const int8_t *x, const int16_t *bs, __m256i sum[FOUR]) {
     const __m256i all = _mm256_madd_epi16(load_256(bs), _mm256_set1_epi16(-1));
     UNROLL for (int r = 0; r < FOUR; r++) {
-        __m256i pairs = _mm256_maddubs_epi16(codes(w[r], 0), load_256(x));
-        UNROLL for (int c = 1; c < 8; c++) pairs =
-            _mm256_add_epi16(pairs, _mm256_maddubs_epi16(codes(w[r], c), load_256(x + 32 * c)));
+        __m256i v[8], pairs = _mm256_setzero_si256();
+        ternary_bytes(w[r], v);
+        UNROLL for (int c = 0; c < 8; c++) pairs =
+            _mm256_add_epi16(pairs, _mm256_maddubs_epi16(first_digit(v[c]), load_256(x + 32 * c)));
         sum[r] = chained(all, add_in_pairs(pairs));
     }
 }
 
-INLINE void lanes_tq1_0(const char *const w[FOUR], const int8_t *x, const int16_t *bs, __m256i sum[FOUR]) {
-    lanes_ternary(codes_tq1_0, w, x, bs, sum);
-}
-
 INLINE void lanes_tq2_0(const char *const w[FOUR], const int8_t *x, const int16_t *bs, __m256i sum[FOUR]) {
-    lanes_ternary(codes_tq2_0, w, x, bs, sum);
+    const __m256i all = _mm256_madd_epi16(load_256(bs), _mm256_set1_epi16(-1));
+    UNROLL for (int r = 0; r < FOUR; r++) {
+        __m256i pairs = _mm256_setzero_si256();
+        UNROLL for (int c = 0; c < 8; c++) pairs =
+            _mm256_add_epi16(pairs, _mm256_maddubs_epi16(codes_tq2_0(w[r], c), load_256(x + 32 * c)));
+        sum[r] = chained(all, add_in_pairs(pairs));
+    }
 }

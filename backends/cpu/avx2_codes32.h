@@ -4,7 +4,7 @@
 // crossing halves. Included between avx2_begin.h and avx2_end.h.
 #pragma once
 
-#include "backends/cpu/avx2_codes.h"
+#include "backends/cpu/avx2_halves.h"
 
 // Blocks of 16 bytes of codes follow each other `size` bytes apart; what is read of eight runs at w:
 struct format32 {
@@ -16,14 +16,9 @@ struct format32 {
     __m256 (*d)(const char *w), (*m)(const char *w); // scales, and minimums; m NULL: none
     size_t size;                                     // bytes of eight runs
     int run_len, groups, parts, zero;
-    int fit; // how often two of a group's sums can be added in 16 bits; 0: signed codes of eight bits, none
+    int fit;           // how often two of a group's sums can be added in 16 bits; 0: signed codes of eight bits, none
+    bool signed_order; // the order is order_signed: codes are above -128
 };
-
-// The 16 bytes at p and those `distance` bytes on.
-INLINE __m256i two_128(const char *p, size_t distance) {
-    return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128((const void *)p)),
-                                   _mm_loadu_si128((const void *)(p + distance)), 1);
-}
 
 INLINE __m256i nibble_of(__m256i v, int part) {
     return _mm256_and_si256(part ? _mm256_srli_epi16(v, 4) : v, _mm256_set1_epi8(15));
@@ -93,20 +88,6 @@ INLINE __m256i step_q2_0(const char *w, int group, int part) {
     const size_t size = sizeof(struct block_q2_0);
     __m256i v = two_128(w + (size_t)group * size + offsetof(struct block_q2_0, qs), 2 * size);
     return _mm256_and_si256(part ? _mm256_srli_epi16(v, 2 * part) : v, _mm256_set1_epi8(3));
-}
-
-INLINE __m128i load_16(const void *p) {
-    return _mm_loadu_si128(p);
-}
-
-// The activations of two halves of a vector.
-INLINE void put_halves(int8_t *out, __m128i low, __m128i high) {
-    _mm_storeu_si128((void *)out, low);
-    _mm_storeu_si128((void *)(out + 16), high);
-}
-
-INLINE void order_halves(const int8_t *x, int8_t *out) {
-    UNROLL for (int i = 0; i < 8; i++) put_halves(out + 32 * i, load_16(x + 16 * i), load_16(x + 128 + 16 * i));
 }
 
 // Of two runs of 16 the first eight elements, then the others.
@@ -220,15 +201,16 @@ INLINE __m256 d8_q2_0(const char *w) {
     return _mm256_cvtph_ps(_mm_unpacklo_epi16(v, v));
 }
 
-// One row a format: X(symbol, blocks of eight runs, elements of a run, order, groups, parts, zero, fit, minimums).
+// One row a format: X(symbol, blocks of eight runs, elements of a run, order, groups, parts, zero, fit, minimums,
+// whether the order is order_signed).
 #define FORMATS32(X)                                                                                                   \
-    X(q4_0, 8, 32, order_halves, 4, 2, 8, 2, NULL)                                                                     \
-    X(q4_1, 8, 32, order_halves, 4, 2, 0, 2, m8_q4_1)                                                                  \
-    X(q5_0, 8, 32, order_halves, 4, 2, 16, 1, NULL)                                                                    \
-    X(q5_1, 8, 32, order_halves, 4, 2, 0, 1, m8_q5_1)                                                                  \
-    X(q8_0, 8, 32, order_halves, 4, 2, 0, 0, NULL)                                                                     \
-    X(iq4_nl, 8, 32, order_halves, 4, 2, 0, 0, NULL)                                                                   \
-    X(mxfp4, 8, 32, order_halves, 4, 2, 12, 1, NULL)                                                                   \
-    X(nvfp4, 2, 16, order_quarters, 2, 2, 12, 1, NULL)                                                                 \
-    X(q1_0, 2, 32, order_eights, 1, 8, 1, 1, NULL)                                                                     \
-    X(q2_0, 4, 32, order_fours, 2, 4, 1, 1, NULL)
+    X(q4_0, 8, 32, order_halves, 4, 2, 8, 2, NULL, false)                                                              \
+    X(q4_1, 8, 32, order_halves, 4, 2, 0, 2, m8_q4_1, false)                                                           \
+    X(q5_0, 8, 32, order_halves, 4, 2, 16, 1, NULL, false)                                                             \
+    X(q5_1, 8, 32, order_halves, 4, 2, 0, 1, m8_q5_1, false)                                                           \
+    X(q8_0, 8, 32, order_halves, 4, 2, 0, 0, NULL, false)                                                              \
+    X(iq4_nl, 8, 32, order_signed, 4, 2, 0, 0, NULL, true)                                                             \
+    X(mxfp4, 8, 32, order_halves, 4, 2, 12, 1, NULL, false)                                                            \
+    X(nvfp4, 2, 16, order_quarters, 2, 2, 12, 1, NULL, false)                                                          \
+    X(q1_0, 2, 32, order_eights, 1, 8, 1, 1, NULL, false)                                                              \
+    X(q2_0, 4, 32, order_fours, 2, 4, 1, 1, NULL, false)

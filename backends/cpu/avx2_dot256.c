@@ -15,6 +15,7 @@ struct format256 {
     __m256i (*points)(const char *table, const struct points *p, const int8_t *x);
     void (*table)(char *table);
     void (*order)(const int8_t *x, int8_t *out); // 256 elements
+    size_t step;                                 // bytes that it writes
     mins_sums *mins;                             // NULL: none
     __m128 (*d)(const char *const w[FOUR]), (*dmin)(const char *const w[FOUR]);
     size_t block_size;
@@ -56,11 +57,11 @@ INLINE void one_column(const struct format256 f, const struct dot_job *j, uint32
     const struct quant_vec x = quant_act_vec(j->layout, j->x + col * j->x_stride);
     const size_t blocks = j->n / 256;
     int8_t *q = j->panel;
-    char *table = (char *)j->panel + 256 * blocks;
+    char *table = (char *)j->panel + f.step * blocks;
     if (f.table)
         f.table(table);
     for (size_t b = 0; b < blocks; b++)
-        f.order(x.q + 256 * b, q + 256 * b);
+        f.order(x.q + 256 * b, q + f.step * b);
     for (uint32_t r = 0; r < j->rows; r += FOUR) {
         const char *ahead = ahead_of_row(j, r, FOUR), *w[FOUR];
         const uint32_t rows = j->rows - r < FOUR ? j->rows - r : FOUR;
@@ -71,7 +72,7 @@ INLINE void one_column(const struct format256 f, const struct dot_job *j, uint32
         UNROLL for (int i = 0; i < 8; i++) acc[i] = _mm_setzero_ps();
         for (size_t b = 0; b < blocks; b++) {
             prefetch(ahead + b * FOUR * f.block_size, FOUR * f.block_size);
-            acc[b % 8] = add_block(f, w, q + 256 * b, x.bs + 16 * b, x.d[b], table, acc[b % 8]);
+            acc[b % 8] = add_block(f, w, q + f.step * b, x.bs + 16 * b, x.d[b], table, acc[b % 8]);
             UNROLL for (int i = 0; i < FOUR; i++) w[i] += f.block_size;
         }
         _mm_storeu_ps(y, tree(acc));
@@ -118,16 +119,16 @@ INLINE __m128 d_iq1_m_of_four(const char *const w[FOUR]) {
     return _mm_setr_ps(d_iq1_m(w[0], 0), d_iq1_m(w[1], 0), d_iq1_m(w[2], 0), d_iq1_m(w[3], 0));
 }
 
-// One row a format: X(symbol, order, sums of minimums, their scale).
+// One row a format: X(symbol, order, bytes of it, sums of minimums, their scale).
 #define FORMATS256(X)                                                                                                  \
-    X(q2_k, order_plain, mins_sums_q2_k, dmin_q2_k_of_four)                                                            \
-    X(q3_k, order_plain, NULL, NULL)                                                                                   \
-    X(q4_k, order_halves, mins_of_heads, dmin_q4_k_of_four)                                                            \
-    X(q5_k, order_halves, mins_of_heads, dmin_q5_k_of_four)                                                            \
-    X(q6_k, order_plain, NULL, NULL)                                                                                   \
-    X(iq4_xs, order_halves, NULL, NULL)                                                                                \
-    X(tq1_0, order_plain, NULL, NULL)                                                                                  \
-    X(tq2_0, order_plain, NULL, NULL)
+    X(q2_k, order_plain, 256, mins_sums_q2_k, dmin_q2_k_of_four)                                                       \
+    X(q3_k, order_plain, 256, NULL, NULL)                                                                              \
+    X(q4_k, order_halves, 256, mins_of_heads, dmin_q4_k_of_four)                                                       \
+    X(q5_k, order_halves, 256, mins_of_heads, dmin_q5_k_of_four)                                                       \
+    X(q6_k, order_plain, 256, NULL, NULL)                                                                              \
+    X(iq4_xs, order_signed, 512, NULL, NULL)                                                                           \
+    X(tq1_0, order_plain, 256, NULL, NULL)                                                                             \
+    X(tq2_0, order_plain, 256, NULL, NULL)
 
 // X(symbol, lanes, table of points, what d is multiplied by)
 #define FORMATS_GRID(X)                                                                                                \
@@ -139,10 +140,10 @@ INLINE __m128 d_iq1_m_of_four(const char *const w[FOUR]) {
     X(iq3_xxs, lanes_of_4, table_iq3_xxs, 0.25f)                                                                       \
     X(iq3_s, lanes_of_4, table_iq3_s, 1)
 
-#define DOT256(sym, order, mins, dmin)                                                                                 \
+#define DOT256(sym, order, step, mins, dmin)                                                                           \
     static void dot_##sym(const struct dot_job *j) {                                                                   \
         for (uint32_t c = 0; c < j->cols; c++)                                                                         \
-            one_column((struct format256){lanes_##sym, NULL, NULL, NULL, order, mins, d_##sym##_of_four, dmin,         \
+            one_column((struct format256){lanes_##sym, NULL, NULL, NULL, order, step, mins, d_##sym##_of_four, dmin,   \
                                           sizeof(struct block_##sym), 1},                                              \
                        j, c);                                                                                          \
     }
@@ -151,8 +152,8 @@ FORMATS256(DOT256)
 #define DOT_GRID(sym, lanes, table, factor)                                                                            \
     static void dot_##sym(const struct dot_job *j) {                                                                   \
         for (uint32_t c = 0; c < j->cols; c++)                                                                         \
-            one_column((struct format256){NULL, read_##sym, lanes, table, order_points, NULL, d_##sym##_of_four, NULL, \
-                                          sizeof(struct block_##sym), factor},                                         \
+            one_column((struct format256){NULL, read_##sym, lanes, table, order_points, 256, NULL, d_##sym##_of_four,  \
+                                          NULL, sizeof(struct block_##sym), factor},                                   \
                        j, c);                                                                                          \
     }
 FORMATS_GRID(DOT_GRID)
@@ -160,7 +161,7 @@ FORMATS_GRID(DOT_GRID)
 #include "backends/cpu/avx2_end.h"
 
 void avx2_fill_dot256(struct kernels *k) {
-#define SLOT(sym, order, mins, dmin) k->dot[QUANT_##sym] = dot_##sym;
+#define SLOT(sym, order, step, mins, dmin) k->dot[QUANT_##sym] = dot_##sym;
     FORMATS256(SLOT)
 #define SLOT_GRID(sym, lanes, table, factor) k->dot[QUANT_##sym] = dot_##sym;
     FORMATS_GRID(SLOT_GRID)

@@ -24,14 +24,19 @@ INLINE size_t steps_of(const struct format32 f, size_t n) {
     return (n / (size_t)f.run_len + 7) / 8;
 }
 
+// Bytes of a step of a column.
+INLINE size_t step_size(const struct format32 f) {
+    return (f.signed_order ? 16 : 8) * (size_t)f.run_len;
+}
+
 INLINE void order_codes(const struct format32 f, const struct dot_job *j, const int8_t *q, int8_t *out) {
     const size_t step = 8 * (size_t)f.run_len, whole = j->n / step * step;
     for (size_t i = 0; i < whole; i += step)
-        f.order(q + i, out + i);
+        f.order(q + i, out + i / step * step_size(f));
     if (whole < j->n) {
         int8_t rest[256] = {0};
         memcpy(rest, q + whole, j->n - whole);
-        f.order(rest, out + whole);
+        f.order(rest, out + whole / step * step_size(f));
     }
 }
 
@@ -50,9 +55,9 @@ INLINE void prepare(const struct format32 f, const struct dot_job *j, uint32_t c
     memset(c->zeros + runs, 0, rest * sizeof *c->zeros);
 }
 
-// Cuts the scratch into `cols` columns: 256 + 3 * 32 bytes a step of runs of 32.
+// Cuts the scratch into `cols` columns: 256 or 512, + 3 * 32, bytes a step of runs of 32.
 INLINE void cut_scratch(const struct format32 f, const struct dot_job *j, uint32_t cols, struct column c[MAX_COLS]) {
-    size_t steps = steps_of(f, j->n), step_len = 8 * (size_t)f.run_len;
+    size_t steps = steps_of(f, j->n), step_len = step_size(f);
     char *p = j->panel;
     for (uint32_t i = 0; i < cols; i++) {
         c[i].q = (int8_t *)p;
@@ -63,10 +68,6 @@ INLINE void cut_scratch(const struct format32 f, const struct dot_job *j, uint32
     }
 }
 
-INLINE __m256i add_in_pairs(__m256i v) {
-    return _mm256_madd_epi16(v, _mm256_set1_epi16(1));
-}
-
 // A group's codes times activations: pairs in 16 bits, added up; wide ones in 32 bits.
 INLINE __m256i group_products(const struct format32 f, const __m256i *codes, const int8_t *q) {
     __m256i sum = _mm256_setzero_si256();
@@ -74,6 +75,8 @@ INLINE __m256i group_products(const struct format32 f, const __m256i *codes, con
         __m256i x = _mm256_load_si256((const void *)(q + 32 * i)), v;
         if (f.fit)
             v = _mm256_maddubs_epi16(codes[i], x);
+        else if (f.signed_order)
+            v = add_in_pairs(signed_products(codes[i], q + 32 * i));
         else
             v = add_in_pairs(_mm256_maddubs_epi16(_mm256_abs_epi8(codes[i]), _mm256_sign_epi8(x, codes[i])));
         sum = !i ? v : f.fit ? _mm256_add_epi16(sum, v) : _mm256_add_epi32(sum, v);
@@ -120,7 +123,7 @@ INLINE void read_step(const struct format32 f, const char *w, struct step *s) {
 }
 
 INLINE __m256 add_step(const struct format32 f, const struct step *s, const struct column *x, size_t i, __m256 acc) {
-    const int8_t *q = x->q + 8 * (size_t)f.run_len * i;
+    const int8_t *q = x->q + step_size(f) * i;
     __m256i z[4];
     UNROLL for (int g = 0; g < f.groups; g++) z[g] = group_products(f, s->codes + g * f.parts, q + 32 * g * f.parts);
     __m256i total = run_sums(f, z);
@@ -179,10 +182,10 @@ INLINE void dot32(const struct format32 f, const struct dot_job *j) {
             rows_dot(f, j, c, j->cols - c < MAX_COLS ? j->cols - c : MAX_COLS);
 }
 
-#define DOT32(sym, blocks, run_len, order, groups, parts, zero, fit, m)                                                \
+#define DOT32(sym, blocks, run_len, order, groups, parts, zero, fit, m, is_signed)                                     \
     static void dot_##sym(const struct dot_job *j) {                                                                   \
         dot32((struct format32){step_##sym, order, d8_##sym, m, (blocks) * sizeof(struct block_##sym), run_len,        \
-                                groups, parts, zero, fit},                                                             \
+                                groups, parts, zero, fit, is_signed},                                                  \
               j);                                                                                                      \
     }
 FORMATS32(DOT32)
@@ -190,7 +193,7 @@ FORMATS32(DOT32)
 #include "backends/cpu/avx2_end.h"
 
 void avx2_fill_dot32(struct kernels *k) {
-#define SLOT(sym, blocks, run_len, order, groups, parts, zero, fit, m) k->dot[QUANT_##sym] = dot_##sym;
+#define SLOT(sym, blocks, run_len, order, groups, parts, zero, fit, m, is_signed) k->dot[QUANT_##sym] = dot_##sym;
     FORMATS32(SLOT)
 }
 
