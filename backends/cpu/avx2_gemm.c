@@ -42,9 +42,35 @@ INLINE void block_sums32(const struct shape32 s, const uint8_t *p, const struct 
     }
 }
 
+// Codes whose products fit 16 bits once only: they are multiplied by the sub-scale at once, and the sums stay in
+// registers for a block.
+INLINE void block_sums_of1(const struct shape256 s, const uint8_t *p, const struct columns *x, size_t at,
+                           int32_t total[COLS][ROWS]) {
+    const int groups = s.sub / 4;
+    __m256i sum[COLS][VECTORS];
+    UNROLL for (int c = 0; c < COLS; c++) UNROLL for (int v = 0; v < VECTORS; v++) sum[c][v] = _mm256_setzero_si256();
+    for (int i = 0; i < 64; i++) {
+        const uint8_t *w = p + i * GROUP, *scale = p + places256(s).scale + i / groups * GROUP;
+        UNROLL for (int c = 0; c < COLS; c++) {
+            const __m256i codes = _mm256_set1_epi32(word_at(x->q[c] + at + 4 * i));
+            UNROLL for (int v = 0; v < VECTORS; v++) {
+                __m256i product = _mm256_maddubs_epi16(_mm256_load_si256((const void *)(w + 32 * v)), codes);
+                product = _mm256_madd_epi16(product, _mm256_load_si256((const void *)(scale + 32 * v)));
+                sum[c][v] = _mm256_add_epi32(sum[c][v], product);
+            }
+        }
+    }
+    UNROLL for (int c = 0; c < COLS; c++) UNROLL for (int v = 0; v < VECTORS; v++)
+        _mm256_store_si256((void *)(total[c] + 8 * v), sum[c][v]);
+}
+
 INLINE void block_sums256(const struct shape256 s, const uint8_t *p, const struct columns *x, size_t b,
                           int32_t total[COLS][ROWS]) {
     const int groups = s.sub / 4;
+    if (s.fit == 1) {
+        block_sums_of1(s, p, x, 256 * b, total);
+        return;
+    }
     memset(total, 0, COLS * sizeof *total);
     for (int i = 0; i < 256 / s.sub; i++) {
         UNROLL for (int plane = 0; plane < s.planes; plane++) UNROLL for (int g = 0; g < groups; g += FIT(s)) {
