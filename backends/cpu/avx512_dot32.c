@@ -41,25 +41,37 @@ INLINE void order_codes(const struct format32 f, const int8_t *q, size_t n, int8
     }
 }
 
-INLINE void prepare_run(const struct format32 f, const struct quant_vec *x, size_t run, struct column *c) {
-    size_t at = run * (size_t)f.run_len;
-    int sum = f.run_len == 16 ? x->bs[run] : x->bs[2 * run] + x->bs[2 * run + 1];
-    c->d[run] = x->d[at / 32];
-    c->s[run] = x->s[at / 32];
-    c->zeros[run] = f.zero * sum;
+// The scales of eight runs, of which `left` are there, and what the zero of the codes adds.
+INLINE void prepare_scales(const struct format32 f, const struct quant_vec *x, size_t run, size_t left,
+                           struct column *c) {
+    const __mmask8 runs = (__mmask8)(left < 8 ? (1u << left) - 1 : 0xff);
+    __m256 d, s = _mm256_setzero_ps();
+    __m256i zeros;
+    if (f.run_len == 32) {
+        const __mmask16 halves = (__mmask16)(left < 8 ? (1u << 2 * left) - 1 : 0xffff);
+        d = _mm256_maskz_loadu_ps(runs, x->d + run);
+        if (f.has_min)
+            s = _mm256_maskz_loadu_ps(runs, x->s + run);
+        zeros = _mm256_madd_epi16(_mm256_maskz_loadu_epi16(halves, x->bs + 2 * run), _mm256_set1_epi16((short)f.zero));
+    } else {
+        const __m256i twice = _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3);
+        d = _mm256_maskz_loadu_ps((__mmask8)(left < 8 ? (1u << (left + 1) / 2) - 1 : 15), x->d + run / 2);
+        d = _mm256_maskz_permutexvar_ps(runs, twice, d);
+        zeros = _mm256_cvtepi16_epi32(_mm_maskz_loadu_epi16(runs, x->bs + run));
+        zeros = _mm256_mullo_epi32(zeros, _mm256_set1_epi32(f.zero));
+    }
+    _mm256_store_ps(c->d + run, d);
+    _mm256_store_ps(c->s + run, s);
+    _mm256_store_si256((void *)(c->zeros + run), zeros);
 }
 
 INLINE void prepare(const struct format32 f, const struct dot_job *j, uint32_t col, struct column *c) {
     struct quant_vec x = quant_act_vec(j->layout, j->x + col * j->x_stride);
     size_t runs = j->n / (size_t)f.run_len, step_len = 8 * (size_t)f.run_len;
-    for (size_t i = 0; i < steps_of(f, j->n); i++)
+    for (size_t i = 0; i < steps_of(f, j->n); i++) {
         order_codes(f, x.q + step_len * i, j->n - step_len * i, c->q + step_len * i);
-    for (size_t run = 0; run < runs; run++)
-        prepare_run(f, &x, run, c);
-    size_t rest = 8 * steps_of(f, j->n) - runs;
-    memset(c->d + runs, 0, rest * sizeof *c->d);
-    memset(c->s + runs, 0, rest * sizeof *c->s);
-    memset(c->zeros + runs, 0, rest * sizeof *c->zeros);
+        prepare_scales(f, &x, 8 * i, runs - 8 * i, c);
+    }
 }
 
 // Cuts the scratch into `cols` columns: 256 + 3 * 32 bytes a step of runs of 32.
