@@ -31,32 +31,39 @@ INLINE void multiply(const uint8_t *w, const struct columns *x, size_t at, int g
 INLINE void block_sums32(const struct shape32 s, const uint8_t *p, const struct columns *x, size_t block,
                          __m256i dot[COLS][VECTORS]) {
     const int groups = 8 / s.each;
-    UNROLL for (int c = 0; c < COLS; c++) UNROLL for (int v = 0; v < VECTORS; v++) dot[c][v] =
-        s.zero ? _mm256_set1_epi32(x->offset[c][block]) : _mm256_setzero_si256();
     UNROLL for (int plane = 0; plane < s.planes; plane++) UNROLL for (int g = 0; g < groups; g += FIT(s)) {
         __m256i acc[COLS][VECTORS];
         load_again();
         multiply(p + (plane * 8 + g) * GROUP, x, 4 * ((size_t)groups * block + (size_t)g), FIT(s), acc);
-        UNROLL for (int c = 0; c < COLS; c++) UNROLL for (int v = 0; v < VECTORS; v++) dot[c][v] =
-            _mm256_add_epi32(dot[c][v], _mm256_madd_epi16(acc[c][v], _mm256_set1_epi16(plane ? 16 : 1)));
+        UNROLL for (int c = 0; c < COLS; c++) UNROLL for (int v = 0; v < VECTORS; v++) {
+            const __m256i sum = _mm256_madd_epi16(acc[c][v], _mm256_set1_epi16(plane ? 16 : 1));
+            if (plane || g)
+                dot[c][v] = _mm256_add_epi32(dot[c][v], sum);
+            else
+                dot[c][v] = s.zero ? _mm256_add_epi32(_mm256_set1_epi32(x->offset[c][block]), sum) : sum;
+        }
     }
 }
 
-// Codes whose products fit 16 bits once only: they are multiplied by the sub-scale at once, and the sums stay in
-// registers for a block.
-INLINE void block_sums_of1(const struct shape256 s, const uint8_t *p, const struct columns *x, size_t at,
-                           int32_t total[COLS][ROWS]) {
-    const int groups = s.sub / 4;
+// The same where no more than two products fit 16 bits: the sums stand in registers, the products of a column do not.
+INLINE void block_sums_in_registers(const struct shape256 s, const uint8_t *p, const struct columns *x, size_t b,
+                                    int32_t total[COLS][ROWS]) {
     __m256i sum[COLS][VECTORS];
     UNROLL for (int c = 0; c < COLS; c++) UNROLL for (int v = 0; v < VECTORS; v++) sum[c][v] = _mm256_setzero_si256();
-    for (int i = 0; i < 64; i++) {
-        const uint8_t *w = p + i * GROUP, *scale = p + places256(s).scale + i / groups * GROUP;
+    for (int i = 0; i < 64; i += s.fit) {
+        const uint8_t *scale = p + places256(s).scale + i / (s.sub / 4) * GROUP;
+        load_again();
         UNROLL for (int c = 0; c < COLS; c++) {
-            const __m256i codes = _mm256_set1_epi32(word_at(x->q[c] + at + 4 * i));
+            const int8_t *q = x->q[c] + 256 * b + 4 * (size_t)i;
             UNROLL for (int v = 0; v < VECTORS; v++) {
-                __m256i product = _mm256_maddubs_epi16(_mm256_load_si256((const void *)(w + 32 * v)), codes);
-                product = _mm256_madd_epi16(product, _mm256_load_si256((const void *)(scale + 32 * v)));
-                sum[c][v] = _mm256_add_epi32(sum[c][v], product);
+                __m256i products = _mm256_setzero_si256();
+                UNROLL for (int g = 0; g < s.fit; g++) {
+                    const __m256i weights = _mm256_load_si256((const void *)(p + (i + g) * GROUP + 32 * v));
+                    const __m256i product = _mm256_maddubs_epi16(weights, _mm256_set1_epi32(word_at(q + 4 * g)));
+                    products = g ? _mm256_add_epi16(products, product) : product;
+                }
+                products = _mm256_madd_epi16(products, _mm256_load_si256((const void *)(scale + 32 * v)));
+                sum[c][v] = in_order(_mm256_add_epi32(sum[c][v], products));
             }
         }
     }
@@ -67,8 +74,8 @@ INLINE void block_sums_of1(const struct shape256 s, const uint8_t *p, const stru
 INLINE void block_sums256(const struct shape256 s, const uint8_t *p, const struct columns *x, size_t b,
                           int32_t total[COLS][ROWS]) {
     const int groups = s.sub / 4;
-    if (s.fit == 1) {
-        block_sums_of1(s, p, x, 256 * b, total);
+    if (s.fit == 1 || s.fit == 2) {
+        block_sums_in_registers(s, p, x, b, total);
         return;
     }
     memset(total, 0, COLS * sizeof *total);
