@@ -123,6 +123,7 @@ static void go_back(struct session *s, size_t n) {
 struct model_batch session_batch(const struct session *s, const int32_t *ids, uint32_t n) {
     return (struct model_batch){.ids = ids,
                                 .rows = n,
+                                .wanted = n,
                                 .pos = (uint32_t)s->n,
                                 .n_ctx = s->params.n_ctx,
                                 .n_encoded = s->n_encoded,
@@ -132,10 +133,13 @@ struct model_batch session_batch(const struct session *s, const int32_t *ids, ui
                                 .activations = s->activations};
 }
 
-// Evaluates n (at most a batch's) ids behind the history; *hidden is where their results lie until the next batch.
-static bool eval_batch(struct session *s, const int32_t *ids, uint32_t n, const float **hidden, struct err *e) {
+// Evaluates n (at most a batch's) ids behind the history; *hidden is where their results lie until the next batch, of
+// the last `wanted` of them.
+static bool eval_batch(struct session *s, const int32_t *ids, uint32_t n, uint32_t wanted, const float **hidden,
+                       struct err *e) {
     memcpy(s->history + s->n, ids, n * sizeof *ids);
-    const struct model_batch batch = session_batch(s, s->history + s->n, n);
+    struct model_batch batch = session_batch(s, s->history + s->n, n);
+    batch.wanted = wanted;
     s->has_logits = false;
     kv_grow(&s->kv, s->n + n);
     *hidden = model_forward(s->en->model, &s->tape, &batch);
@@ -181,7 +185,7 @@ static bool eval_last(struct session *s, const int32_t *ids, size_t n, struct er
             s->params.progress(s->params.user, done, n);
         if (done)
             state_keep(&s->state, s->n, NULL);
-        ERR_FORWARD(eval_batch(s, ids + done, rows, &hidden, e));
+        ERR_FORWARD(eval_batch(s, ids + done, rows, done + rows == n, &hidden, e));
     }
     ERR_FORWARD(eval_head(s, hidden + (size_t)(rows - 1) * model_shape(s->en->model)->n_embd, 1, e));
     s->has_logits = true;
@@ -299,7 +303,7 @@ static bool eval_all(struct session *s, const int32_t *ids, size_t n, size_t chu
     for (size_t done = 0; done < n; done += rows) {
         size_t position = s->n;
         rows = min_size(n - done, most);
-        ERR_FORWARD(eval_batch(s, ids + done, (uint32_t)rows, &hidden, e));
+        ERR_FORWARD(eval_batch(s, ids + done, (uint32_t)rows, (uint32_t)rows, &hidden, e));
         ERR_FORWARD(give(s, hidden, (uint32_t)rows, position, sink, user, e));
     }
     return true;

@@ -69,8 +69,10 @@ static void emit_layers(struct emitter *em, float *x) {
     struct model_batch batch = *whole;
     em->batch = &batch;
     for (uint32_t loop = 0; loop < m->n_loops; loop++) {
-        for (uint32_t i = first_layer(m); i < m->shape.n_layers; i++)
+        for (uint32_t i = first_layer(m); i < m->shape.n_layers; i++) {
+            em->last = loop + 1 == m->n_loops && i + 1 == m->shape.n_layers;
             emit_layer(em, i, x);
+        }
         if (m->norm_between_loops && loop + 1 < m->n_loops)
             emit_norm(em, &m->output_norm, x, 1, m->shape.n_embd, x);
         batch.kv += m->shape.n_layers;
@@ -92,7 +94,9 @@ static float *emit_forward(struct emitter *em) {
     emit_layers(em, x);
     if (!em->m->output_norm.there)
         return x;
-    emit_norm(em, &em->m->output_norm, x, 1, em->m->shape.n_embd, h);
+    const size_t first = (size_t)em->skip * em->m->shape.n_embd;
+    if (em->skip < em->batch->rows)
+        emit_norm(em, &em->m->output_norm, x + first, 1, em->m->shape.n_embd, h + first);
     return h;
 }
 
@@ -202,7 +206,7 @@ bool model_measure(struct model *m, struct err *e) {
     m->needs.max_rows = !whole || m->shape.n_ctx < TAPE_MAX_ROWS ? TAPE_MAX_ROWS
                         : m->shape.n_ctx < MAX_WHOLE             ? m->shape.n_ctx
                                                                  : MAX_WHOLE;
-    const struct model_batch batch = {.rows = m->needs.max_rows, .kv = kv, .state = state};
+    const struct model_batch batch = {.rows = m->needs.max_rows, .wanted = m->needs.max_rows, .kv = kv, .state = state};
     struct tape t = {0};
     struct emitter em = {.m = m, .t = &t, .batch = &batch, .base = NOWHERE};
     bool ok = kv && state ? measure_pass(m, &t, &em, emit_forward, e)

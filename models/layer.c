@@ -152,18 +152,51 @@ static void emit_layer_end(struct emitter *em, const struct model_layer *l, floa
         tape_scale(em->t, (struct tape_scale){x, l->out_scale, 1, n, true, 1});
 }
 
+// Whether the steps from `first` on look at each row by itself and at nothing that was made for all rows.
+static bool rows_stand_alone(const struct model_layer *l, uint32_t first) {
+    bool alone = first > 0 && !l->skip_scale && !l->early_router.data && !l->subs[first].same_input;
+    for (uint32_t i = 0; i < first; i++)
+        alone &= !l->subs[i].late;
+    for (uint32_t i = first; i < l->n_subs; i++)
+        for (uint32_t k = 0; k < l->subs[i].n_units; k++) {
+            const struct block *b = l->subs[i].units[k].block;
+            alone &= b == &block_ffn || b == &block_experts;
+        }
+    return alone;
+}
+
+// Goes on without the rows that nobody wants. Of a prompt that is all but the last one, so what follows the last
+// layer's attention is computed once and not for every token. Returns where x goes on.
+static float *leave_out(struct emitter *em, float *x) {
+    em->last = false;
+    em->skip = em->batch->rows - em->batch->wanted;
+    em->rest = *em->batch;
+    em->rest.rows = em->rest.wanted;
+    em->rest.pos += em->skip;
+    em->rest.ids += em->skip;
+    em->batch = &em->rest;
+    em->t->rows = em->rest.rows;
+    return x + (size_t)em->skip * em->m->shape.n_embd;
+}
+
 void emit_layer(struct emitter *em, uint32_t layer, float *x) {
     const struct model_layer *l = &em->m->layers[layer];
     const uint32_t n_embd = em->m->shape.n_embd;
     const size_t mark = em->used;
     float *h = emit_rows(em, n_embd), *own = emit_rows(em, n_embd), *out[MAX_SUBS];
     const float *input = x;
-    em->x = x;
     for (uint32_t i = 0; i < l->n_subs; i++)
         out[i] = emit_rows(em, n_embd);
     emit_early_router(em, l, x);
     for (uint32_t i = 0, first = 0; i < l->n_subs; i++) {
         const struct sub *s = &l->subs[i];
+        if (em->last && em->batch->wanted < em->batch->rows && rows_stand_alone(l, i))
+            x = leave_out(em, x);
+        if (!em->t->rows) {
+            em->used = mark;
+            return;
+        }
+        em->x = x;
         if (s->same_input && s->in.there)
             input = emit_normed(em, &s->in, x, own);
         else if (!s->same_input)

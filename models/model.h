@@ -90,6 +90,7 @@ void model_frequencies(const struct model *m, uint32_t n_ctx, double *theta);
 struct model_batch {
     const int32_t *ids;        // [rows], each below n_vocab
     uint32_t rows;             // 1..max_rows
+    uint32_t wanted;           // of how many of the last rows the result is wanted: 0..rows
     uint32_t pos;              // of the first
     uint32_t n_ctx;            // that the timeline may grow to
     uint32_t n_encoded;        // tokens that the encoder has read, where there is one besides a decoder
@@ -100,7 +101,7 @@ struct model_batch {
 };
 
 // Writes the forward pass of a batch up to the last norm onto the tape. Returns where its result will be:
-// float32[rows][n_embd] within the activations.
+// float32[rows][n_embd] within the activations, of which the last b->wanted rows are computed.
 float *model_forward(const struct model *m, struct tape *t, const struct model_batch *b);
 // Where an encoder reads the prompt, decoder_start >= 0: writes its pass onto the tape, with what the decoder's layers
 // keep of it. The batch is all of the prompt. Returns the encoder's result like model_forward.

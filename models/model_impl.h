@@ -378,6 +378,9 @@ struct emitter {
     const float *embedding;     // [rows][n_embd] where a layer may want it again, or NULL
     const float *x;             // [rows][n_embd] what the step at hand adds to
     const float *per_layer;     // [rows][n_layers][width] embeddings for each layer, or NULL
+    bool last;                  // the layer at hand is the pass's last one
+    uint32_t skip;              // rows at the front that the rest of the pass leaves out
+    struct model_batch rest;    // the batch without them
 };
 
 // Room for n floats, until em->used is set back.
@@ -387,6 +390,7 @@ float *emit_rows(struct emitter *em, size_t n);
 void emit_norm(struct emitter *em, const struct norm *n, const float *x, uint32_t groups, uint32_t len, float *y);
 // Whatever the norm is: y, or x itself where there is none.
 const float *emit_normed(struct emitter *em, const struct norm *n, const float *x, float *y);
+// In the last layer, what nobody wants of a batch may be left out: then x ends in the rows from em->skip on.
 void emit_layer(struct emitter *em, uint32_t layer, float *x);
 // n floats of queries grow with their position, where the model wants it.
 void emit_temper(struct emitter *em, uint32_t layer, uint32_t n, float *q);
