@@ -43,25 +43,60 @@ INLINE v16 read_bf16(const char *p, size_t n) {
     return (v16){_mm256_castsi256_ps(_mm256_slli_epi32(low, 16)), _mm256_castsi256_ps(_mm256_slli_epi32(high, 16))};
 }
 
-// One row times up to four columns.
-INLINE void float_row(float_reader *read, size_t size, const char *w, const float *const x[FOUR], int cols, size_t n,
+// One row times four columns.
+INLINE void float_row(float_reader *read, size_t size, const char *w, const float *const x[FOUR], size_t n,
                       float out[FOUR]) {
     v16 sum[FOUR];
     size_t i = 0;
-    UNROLL for (int c = 0; c < cols; c++) sum[c] = v16_set1(0.0f);
+    UNROLL for (int c = 0; c < FOUR; c++) sum[c] = v16_set1(0.0f);
     for (; i + 16 <= n; i += 16) {
         v16 v = read(w + i * size, 16);
-        UNROLL for (int c = 0; c < cols; c++) sum[c] = v16_fma(v, v16_load(x[c] + i), sum[c]);
+        UNROLL for (int c = 0; c < FOUR; c++) sum[c] = v16_fma(v, v16_load(x[c] + i), sum[c]);
     }
     if (i < n) {
         v16 v = read(w + i * size, n - i);
-        UNROLL for (int c = 0; c < cols; c++) sum[c] =
+        UNROLL for (int c = 0; c < FOUR; c++) sum[c] =
             v16_pick((1u << (n - i)) - 1, v16_fma(v, v16_load_n(x[c] + i, n - i), sum[c]), sum[c]);
     }
-    UNROLL for (int c = 0; c < cols; c++) out[c] = sum8(v16_halves(sum[c]));
+    UNROLL for (int c = 0; c < FOUR; c++) out[c] = sum8(v16_halves(sum[c]));
+}
+
+// Four rows times one column: one row's sums would wait for each other.
+INLINE void float_rows(float_reader *read, size_t size, const char *const w[FOUR], const float *x, size_t n,
+                       const char *ahead, float out[FOUR]) {
+    v16 sum[FOUR];
+    size_t i = 0;
+    UNROLL for (int r = 0; r < FOUR; r++) sum[r] = v16_set1(0.0f);
+    for (; i + 16 <= n; i += 16) {
+        const v16 v = v16_load(x + i);
+        prefetch(ahead + FOUR * i * size, FOUR * 16 * size);
+        UNROLL for (int r = 0; r < FOUR; r++) sum[r] = v16_fma(read(w[r] + i * size, 16), v, sum[r]);
+    }
+    if (i < n) {
+        const v16 v = v16_load_n(x + i, n - i);
+        UNROLL for (int r = 0; r < FOUR; r++) sum[r] =
+            v16_pick((1u << (n - i)) - 1, v16_fma(read(w[r] + i * size, n - i), v, sum[r]), sum[r]);
+    }
+    UNROLL for (int r = 0; r < FOUR; r++) out[r] = sum8(v16_halves(sum[r]));
+}
+
+INLINE void dot_one(float_reader *read, size_t size, const struct dot_job *j) {
+    for (uint32_t r = 0; r < j->rows; r += FOUR) {
+        const uint32_t rows = j->rows - r < FOUR ? j->rows - r : FOUR;
+        const char *w[FOUR];
+        float out[FOUR];
+        for (uint32_t i = 0; i < FOUR; i++)
+            w[i] = j->w + (r + (i < rows ? i : rows - 1)) * j->row_size;
+        float_rows(read, size, w, (const float *)(const void *)j->x, j->n, ahead_of_row(j, r, FOUR), out);
+        memcpy(j->y + r, out, rows * sizeof *out);
+    }
 }
 
 INLINE void dot_float(float_reader *read, size_t size, const struct dot_job *j) {
+    if (j->cols == 1) {
+        dot_one(read, size, j);
+        return;
+    }
     for (uint32_t c = 0; c < j->cols; c += FOUR) {
         uint32_t cols = j->cols - c < FOUR ? j->cols - c : FOUR;
         const float *x[FOUR];
@@ -69,10 +104,7 @@ INLINE void dot_float(float_reader *read, size_t size, const struct dot_job *j) 
             x[i] = (const float *)(const void *)(j->x + (c + (i < cols ? i : cols - 1)) * j->x_stride);
         for (uint32_t r = 0; r < j->rows; r++) {
             float out[FOUR];
-            if (cols == 1)
-                float_row(read, size, j->w + r * j->row_size, x, 1, j->n, out);
-            else
-                float_row(read, size, j->w + r * j->row_size, x, FOUR, j->n, out);
+            float_row(read, size, j->w + r * j->row_size, x, j->n, out);
             for (uint32_t i = 0; i < cols; i++)
                 j->y[(c + i) * j->y_stride + r] = out[i];
         }
