@@ -111,7 +111,7 @@ INLINE void put_places(struct points *p, int i, __m256i v) {
 INLINE __m256i spread_to_points(__m256i bytes, int h, int k) {
     const __m256i at = _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 4, 4, 4, 4, 4, 4, 4, 4, 8, 8, 8, 8, 8, 8, 8, 8, 12, 12,
                                         12, 12, 12, 12, 12, 12);
-    __m256i half = _mm256_permute2x128_si256(bytes, bytes, h ? 0x11 : 0x00);
+    __m256i half = h ? _mm256_permute2x128_si256(bytes, bytes, 0x11) : _mm256_permute2x128_si256(bytes, bytes, 0x00);
     return _mm256_shuffle_epi8(half, _mm256_add_epi8(at, _mm256_set1_epi8((char)k)));
 }
 
