@@ -173,18 +173,8 @@ INLINE void unpack_head_q4_k(const char *w, size_t stride, struct panel256 *p, i
     }
 }
 
-// A half `at` bytes behind the beginning of each of sixteen rows.
-INLINE __m512 sixteen_halves(const char *w, size_t stride, size_t at) {
-    __m128i h[2] = {_mm_setzero_si128(), _mm_setzero_si128()};
-#define HALF(i)                                                                                                        \
-    h[0] = _mm_insert_epi16(h[0], half_at(w + at + (i)*stride), i);                                                    \
-    h[1] = _mm_insert_epi16(h[1], half_at(w + at + (8 + (i)) * stride), i);
-    HALF(0)
-    HALF(1)
-    HALF(2)
-    HALF(3) HALF(4) HALF(5) HALF(6) HALF(7)
-#undef HALF
-        return _mm512_cvtph_ps(_mm256_inserti128_si256(_mm256_castsi128_si256(h[0]), h[1], 1));
+INLINE __m512 sixteen_halves(const uint16_t h[16]) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const void *)h));
 }
 
 // The codes of the rows 16 v .. 16 v + 15.
@@ -213,12 +203,12 @@ INLINE void unpack_head(const struct format256 f, const struct kind k, const cha
     }
     uint16_t h[16];
     UNROLL for (size_t r = 0; r < 16; r++) h[r] = f.half(w + r * stride);
-    const __m512 d = _mm512_cvtph_ps(_mm256_loadu_si256((const void *)h));
-    _mm512_store_ps(p->d + 16 * v, _mm512_mul_ps(d, _mm512_set1_ps(f.factor)));
+    _mm512_store_ps(p->d + 16 * v, _mm512_mul_ps(sixteen_halves(h), _mm512_set1_ps(f.factor)));
     if (k.part_len < 256)
         unpack_scales(k, f.scales, w, stride, p, v);
     if (k.min_len) {
-        _mm512_store_ps(p->dmin + 16 * v, sixteen_halves(w, stride, offsetof(struct block_q2_k, dmin)));
+        UNROLL for (size_t r = 0; r < 16; r++) h[r] = half_at(w + r * stride + offsetof(struct block_q2_k, dmin));
+        _mm512_store_ps(p->dmin + 16 * v, sixteen_halves(h));
         unpack_mins(k, f.mins, w, stride, p, v);
     }
 }
