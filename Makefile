@@ -3,7 +3,8 @@
 #
 #   make demo      build, fetch a small model, answer a prompt       make lint     style, warnings, room order, manual
 #   make test      build and run the tests (SUITES="unit cli")       make fuzz     fuzz the readers (SECONDS=60)
-#   make check     the same under the address and UB sanitizers      make install  PREFIX=/usr/local DESTDIR=
+#   make check     the same under the address and UB sanitizers      make tidy     clang-tidy, minutes
+#   make install  PREFIX=/usr/local DESTDIR=
 #   make broken    every reference model with each single thing broken, under the sanitizers (the suite is a sample)
 #   make references   write tests/data/beyond anew (Python with torch, transformers and gguf; NAMES="bert t5")
 CFLAGS ?= -O2 -g
@@ -96,6 +97,10 @@ PYTHON ?= python3
 references:
 	$(PYTHON) tests/generate/references.py $(NAMES)
 
+# Minutes, so apart from lint.
+tidy:
+	@! git ls-files '*.c' | xargs -P 2 -n 4 sh -c 'clang-tidy --quiet "$$@" -- -std=gnu11 -I. 2>/dev/null' sh | grep -E '(warning|error): '
+
 lint: $(BUILD)/pith
 	PITH=$(BUILD)/pith scripts/lint
 
@@ -107,4 +112,4 @@ install: pith
 clean:
 	rm -rf build pith
 
-.PHONY: demo tests test check broken fuzz references lint install clean
+.PHONY: demo tests test check broken fuzz references lint tidy install clean

@@ -183,7 +183,7 @@ void emit_layer(struct emitter *em, uint32_t layer, float *x) {
     const struct model_layer *l = &em->m->layers[layer];
     const uint32_t n_embd = em->m->shape.n_embd;
     const size_t mark = em->used;
-    float *h = emit_rows(em, n_embd), *own = emit_rows(em, n_embd), *out[MAX_SUBS];
+    float *h = emit_rows(em, n_embd), *own = emit_rows(em, n_embd), *out[MAX_SUBS] = {0};
     const float *input = x;
     for (uint32_t i = 0; i < l->n_subs; i++)
         out[i] = emit_rows(em, n_embd);
