@@ -64,10 +64,10 @@ test: tests
 
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 check:
-	$(MAKE) test BUILD=build/sanitize CFLAGS="-O1 -g $(SANITIZE)" SUITES="$(or $(SUITES),unit malformed allocfail steady states kernels archs broken cli)"
+	$(MAKE) test BUILD=build/sanitize CFLAGS="-O1 -g1 $(SANITIZE)" SUITES="$(or $(SUITES),unit malformed allocfail steady states kernels archs broken cli)"
 
 broken:
-	$(MAKE) BUILD=build/sanitize CFLAGS="-O1 -g $(SANITIZE)" build/sanitize/pith
+	$(MAKE) BUILD=build/sanitize CFLAGS="-O1 -g1 $(SANITIZE)" build/sanitize/pith
 	PITH=build/sanitize/pith python3 tests/conform/broken.py all
 
 # The objects are compiled once for all the fuzzers.
