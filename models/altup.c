@@ -113,23 +113,20 @@ static void emit_projected(struct emitter *em, const struct altup *a, const stru
                                         .eps = num_sqrt(1e-5f * (float)n)});
 }
 
-// streams [rows][n][n_embd] of the embedding x.
-static void emit_streams(struct emitter *em, const struct altup *a, const float *x, float *streams) {
+// streams [rows][n][n_embd] of the embedding x; repeated and y are room for those behind the first.
+static void emit_streams(struct emitter *em, const struct altup *a, const float *x, float *streams, float *repeated,
+                         float *y) {
     const uint32_t n = em->m->shape.n_embd, others = a->n - 1;
-    const size_t mark = em->used;
-    float *repeated = emit_rows(em, (size_t)others * n), *y = emit_rows(em, (size_t)others * n);
     tape_copy(em->t, (struct tape_copy){x, repeated, others, n, n, 0, others * n, n});
     emit_projected(em, a, &a->proj, x, repeated, y);
     tape_copy(em->t, (struct tape_copy){x, streams, 1, n, n, 0, a->n * n, 0});
     tape_copy(em->t, (struct tape_copy){y, streams + n, others, n, others * n, n, a->n * n, n});
-    em->used = mark;
 }
 
-// x = the mean of the streams, those behind the first through their matrices.
-static void emit_mean(struct emitter *em, const struct altup *a, const float *streams, float *x) {
+// x = the mean of the streams, those behind the first through their matrices; rest and y are room for them.
+static void emit_mean(struct emitter *em, const struct altup *a, const float *streams, float *x, float *rest, float *y,
+                      float *ones) {
     const uint32_t n = em->m->shape.n_embd, others = a->n - 1;
-    float *rest = emit_rows(em, (size_t)others * n), *y = emit_rows(em, (size_t)others * n);
-    float *ones = emit_rows(em, others);
     emit_slice(em, streams, a->n * n, 0, n, x);
     emit_slice(em, streams, a->n * n, n, others * n, rest);
     emit_projected(em, a, &a->unembed, x, rest, y);
@@ -196,13 +193,17 @@ void altup_emit_layers(struct emitter *em, float *x) {
     const struct altup *a = em->m->special;
     const uint32_t n = em->m->shape.n_embd;
     float *streams = emit_rows(em, (size_t)a->n * n), *next = emit_rows(em, (size_t)a->n * n);
-    emit_streams(em, a, x, streams);
+    // Not shared with the layers' memory: the row operations at either end are one stretch with theirs, in which
+    // threads are at different rows, and these rows are wider.
+    float *rest = emit_rows(em, (size_t)(a->n - 1) * n), *y = emit_rows(em, (size_t)(a->n - 1) * n);
+    float *ones = emit_rows(em, a->n - 1);
+    emit_streams(em, a, x, streams, rest, y);
     for (uint32_t i = 0; i < em->m->shape.n_layers; i++) {
         emit_streams_layer(em, a, i, streams, next);
         float *last = streams;
         streams = next;
         next = last;
     }
-    emit_mean(em, a, streams, x);
+    emit_mean(em, a, streams, x, rest, y, ones);
     emit_norm(em, &em->m->output_norm, x, 1, n, x);
 }
