@@ -38,7 +38,7 @@ def compare(path, arch):
         return f"NMSE {error:.2e}, expected at most {limit:.0e}"
     chunks = (("--chunk", 7), ("--chunk", 1))
     whole_only = refused(*args, *chunks[0])
-    for how in (() if whole_only else chunks) + (("-t", 1), ("-t", 3), ("--cpu", "scalar")):
+    for how in (() if whole_only else chunks) + (("-t", 1), ("-t", 3), ("-t", 5), ("--cpu", "scalar")):
         if lib.pith(*args, *how) != whole:
             return f"other bits with {' '.join(map(str, how))}"
     return None

@@ -42,7 +42,7 @@ def compare(model, run, values, variants):
 
 def variants_of(run):
     """Chunks make no difference to causal models, decoders with an encoder included; an encoder takes its prompt whole."""
-    threads = [("-t", 1), ("-t", 3)]
+    threads = [("-t", 1), ("-t", 3), ("-t", 5)]  # more threads than cores lose them amid a stage
     if run["command"] == "logits":
         return [("--chunk", 7), ("--chunk", 1)] + threads
     return threads
