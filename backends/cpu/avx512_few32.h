@@ -31,7 +31,7 @@ typedef void few_reader(const struct few32 *f, const char *w, size_t stride, str
 
 // What stands beside the codes of FEW_RUNS runs of sixteen rows.
 struct few_scales {
-    float d[FEW_RUNS][16], m[FEW_RUNS][16];
+    _Alignas(64) float d[FEW_RUNS][16], m[FEW_RUNS][16];
 };
 
 // A column at a run.
