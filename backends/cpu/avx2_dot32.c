@@ -84,7 +84,7 @@ INLINE __m256i group_products(const struct format32 f, const __m256i *codes, con
     return sum;
 }
 
-// a and b take turns by words of `bits` bits, and neighbours of the same vector are added in 16 or 32 bits.
+// a and b take turns by words of 32 or 64 bits, and neighbours of the same vector are added in 16 or 32 bits.
 INLINE __m256i add_32(bool in_16, __m256i a, __m256i b) {
     __m256i low = _mm256_unpacklo_epi32(a, b), high = _mm256_unpackhi_epi32(a, b);
     return in_16 ? _mm256_add_epi16(low, high) : _mm256_add_epi32(low, high);
