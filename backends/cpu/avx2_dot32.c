@@ -158,8 +158,10 @@ INLINE void row_dot(const struct format32 f, const char *w, const char *ahead, c
         for (uint32_t c = 0; c < cols; c++)
             acc[c] = add_step(f, &s, &x[c], i, acc[c]);
     }
-    if (runs % 8)
+    if (runs % 8) {
+        prefetch(ahead + steps * f.size, runs % 8 * f.size / 8);
         add_rest(f, w + steps * f.size, x, cols, steps, runs % 8, acc);
+    }
     for (uint32_t c = 0; c < cols; c++)
         y[c * y_stride] = sum8(acc[c]);
 }

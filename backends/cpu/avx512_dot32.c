@@ -149,6 +149,7 @@ INLINE void row_dot(const struct format32 f, const char *w, const char *ahead, s
             acc[c] = add_step(f, &s, &x[c], i, acc[c]);
     }
     if (runs % 8) {
+        prefetch(ahead + i * f.bytes8, runs % 8 * f.bytes8 / 8);
         read_rest(f, w + i * f.bytes8, runs % 8, room - i * f.bytes8, &s);
         for (uint32_t c = 0; c < cols; c++)
             acc[c] = add_step(f, &s, &x[c], i, acc[c]);
