@@ -121,17 +121,25 @@ static void run_group(struct check_level *l, void (*group)(struct check_level *l
     check_free_all(&l->memory);
 }
 
-static void check_level(const char *name, const struct kernels *scalar, bool bench) {
-    struct kernels k;
+// Fills k and returns true if this machine has the level.
+static bool open_level(struct kernels *k, const char *name) {
     struct err e;
-    if (!kernels_init(&k, name, &e) || strcmp(k.level, name) != 0) {
+    return kernels_init(k, name, &e) && strcmp(k->level, name) == 0;
+}
+
+// Checks names[i] beside the next level below it that this machine has.
+static void check_level(const char *const *names, size_t i, const struct kernels *scalar, bool bench) {
+    struct kernels k, below;
+    if (!open_level(&k, names[i])) {
         if (!bench) {
-            test_case("%s", name);
+            test_case("%s", names[i]);
             test_skip("this machine does not have it");
         }
         return;
     }
-    struct check_level l = {.name = name, .fast = &k, .slow = scalar, .bench = bench};
+    for (size_t b = i - 1; !open_level(&below, names[b]);)
+        b--;
+    struct check_level l = {.name = names[i], .fast = &k, .slow = scalar, .below = &below, .bench = bench};
     run_group(&l, check_matrices);
     run_group(&l, check_rows);
     run_group(&l, check_attention);
@@ -158,7 +166,8 @@ int main(int argc, char **argv) {
     struct err e;
     if (!kernels_init(&scalar, "scalar", &e))
         return 4;
-    for (const char *const *name = backend_cpu_levels() + 1; *name; name++)
-        check_level(*name, &scalar, bench);
+    const char *const *names = backend_cpu_levels();
+    for (size_t i = 1; names[i]; i++)
+        check_level(names, i, &scalar, bench);
     return bench ? 0 : test_end();
 }

@@ -21,10 +21,11 @@ struct check_memory {
 void *check_alloc(struct check_memory *m, size_t size);
 void check_free_all(struct check_memory *m);
 
-// What a case compares: the level's table and the scalar one.
+// What a case compares: the level's table and the scalar one. What the level shares with the one below it was checked
+// there.
 struct check_level {
     const char *name;
-    const struct kernels *fast, *slow;
+    const struct kernels *fast, *slow, *below;
     struct check_rng rng;
     struct check_memory memory;
     bool bench;
@@ -33,7 +34,7 @@ struct check_level {
 // True when both hold the same bits; NaN equals NaN. `at` is the first difference.
 bool check_same(const float *a, const float *b, size_t n, size_t *at);
 
-// Begins a case unless the level's slot is the scalar one or the filter leaves it out.
+// Begins a case unless the slot is the one of the level below (differs is false) or the filter leaves it out.
 bool check_begin(struct check_level *l, bool differs, const char *format, ...) PRINTF_LIKE(3, 4);
 // Times a call: nanoseconds of the fastest of several runs.
 double check_time(void (*call)(void *), void *user);

@@ -169,7 +169,7 @@ static void compare_merge(struct check_level *l, uint32_t rows, uint32_t dim) {
 
 static void check_merge(struct check_level *l) {
     static const uint32_t dims[] = {1, 17, 64, 80, 576};
-    if (!check_begin(l, l->fast->merge != l->slow->merge, "attend.merge"))
+    if (!check_begin(l, l->fast->merge != l->below->merge, "attend.merge"))
         return;
     for (size_t d = 0; d < ARRAY_LEN(dims); d++)
         for (uint32_t rows = 1; rows < 10; rows++)
@@ -185,7 +185,7 @@ void check_attention(struct check_level *l) {
     check_merge(l);
     static const char *const types[N_KV_TYPES] = {"f16", "f32", "q8_0", "q4_0"};
     for (int type = 0; type < N_KV_TYPES; type++) {
-        if (!check_begin(l, l->fast->attend != l->slow->attend, "attend.%s", types[type]))
+        if (!check_begin(l, l->fast->attend != l->below->attend, "attend.%s", types[type]))
             continue;
         for (size_t d = 0; d < ARRAY_LEN(dims); d++)
             for (size_t r = 0; r < ARRAY_LEN(rows); r++)

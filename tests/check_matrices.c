@@ -174,13 +174,13 @@ static void bench_product(struct check_level *l, const struct quant_format *f, v
 static void check_products(struct check_level *l, const struct quant_format *f) {
     void (*dot)(const struct dot_job *) = l->fast->dot[f->index],
                                      (*gemm)(const struct dot_job *) = l->fast->gemm[f->index];
-    if (check_begin(l, dot != l->slow->dot[f->index], "dot.%s", f->name)) {
+    if (check_begin(l, dot != l->below->dot[f->index], "dot.%s", f->name)) {
         if (l->bench)
             bench_product(l, f, dot, "dot", 1);
         else
             compare_all(l, f, dot);
     }
-    if (check_begin(l, gemm != NULL, "gemm.%s", f->name)) {
+    if (check_begin(l, gemm != l->below->gemm[f->index], "gemm.%s", f->name)) {
         if (l->bench)
             bench_product(l, f, gemm, "gemm", 96);
         else
@@ -189,7 +189,7 @@ static void check_products(struct check_level *l, const struct quant_format *f) 
 }
 
 static void check_encode(struct check_level *l, enum quant_act act, const char *name, size_t unit) {
-    if (l->bench || !check_begin(l, l->fast->encode[act] != l->slow->encode[act], "encode.%s", name))
+    if (l->bench || !check_begin(l, l->fast->encode[act] != l->below->encode[act], "encode.%s", name))
         return;
     for (size_t blocks = 1; blocks < 20; blocks++)
         for (int fill = 0; fill < N_FILLS; fill++) {

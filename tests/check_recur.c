@@ -56,7 +56,7 @@ static bool compare_recur(struct check_level *l, struct tape_recur fast, uint32_
 static void check_recur(struct check_level *l, enum recur_kind kind, enum recur_decay decay) {
     static const char *const kinds[] = {"linear", "delta", "rwkv6", "rwkv7"};
     static const char *const decays[] = {"none", "head", "key", "rate"};
-    if (l->bench || !check_begin(l, l->fast->recur != l->slow->recur, "recur.%s.%s", kinds[kind], decays[decay]))
+    if (l->bench || !check_begin(l, l->fast->recur != l->below->recur, "recur.%s.%s", kinds[kind], decays[decay]))
         return;
     for (uint32_t dk = 1; dk < 70; dk += dk < 34 ? 1 : 15) {
         struct tape_recur o = make_recur(l, kind, decay, 2, dk, 9);
@@ -70,7 +70,7 @@ static void check_recur(struct check_level *l, enum recur_kind kind, enum recur_
 
 // The state of each convolution holds what came before; outputs of channels that are not asked for stay.
 static void check_conv(struct check_level *l) {
-    if (l->bench || !check_begin(l, l->fast->conv != l->slow->conv, "conv"))
+    if (l->bench || !check_begin(l, l->fast->conv != l->below->conv, "conv"))
         return;
     for (uint32_t channels = 1; channels < 70; channels++) {
         struct tape_conv o = {.channels = channels, .width = channels % 5 + 1, .dilation = channels % 3 + 1};

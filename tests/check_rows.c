@@ -19,7 +19,7 @@ static float any_float(struct check_rng *r) {
 }
 
 static void check_norm(struct check_level *l) {
-    if (l->bench || !check_begin(l, l->fast->norm != l->slow->norm, "norm"))
+    if (l->bench || !check_begin(l, l->fast->norm != l->below->norm, "norm"))
         return;
     for (size_t n = 1; n < MOST; n++) {
         size_t size = n * sizeof(float), at;
@@ -39,7 +39,7 @@ static void check_norm(struct check_level *l) {
 }
 
 static void check_act(struct check_level *l, enum activation activation, const char *name) {
-    if (l->bench || !check_begin(l, l->fast->act[activation] != l->slow->act[activation], "act.%s", name))
+    if (l->bench || !check_begin(l, l->fast->act[activation] != l->below->act[activation], "act.%s", name))
         return;
     for (size_t n = 1; n < MOST; n++) {
         size_t size = n * sizeof(float), at;
@@ -57,7 +57,7 @@ static void check_act(struct check_level *l, enum activation activation, const c
 }
 
 static void check_f16(struct check_level *l) {
-    if (l->bench || !check_begin(l, l->fast->to_f16 != l->slow->to_f16, "to_f16"))
+    if (l->bench || !check_begin(l, l->fast->to_f16 != l->below->to_f16, "to_f16"))
         return;
     for (size_t n = 1; n < MOST; n++) {
         float *x = check_alloc(&l->memory, n * sizeof *x);
@@ -72,7 +72,7 @@ static void check_f16(struct check_level *l) {
 }
 
 static void check_add(struct check_level *l) {
-    if (l->bench || !check_begin(l, l->fast->add != l->slow->add, "add"))
+    if (l->bench || !check_begin(l, l->fast->add != l->below->add, "add"))
         return;
     for (size_t n = 1; n < MOST; n++) {
         size_t size = n * sizeof(float), at;
@@ -90,7 +90,7 @@ static void check_add(struct check_level *l) {
 }
 
 static void check_rope(struct check_level *l, enum rope_kind kind, const char *name) {
-    if (l->bench || !check_begin(l, l->fast->rope != l->slow->rope, "rope.%s", name))
+    if (l->bench || !check_begin(l, l->fast->rope != l->below->rope, "rope.%s", name))
         return;
     for (size_t half = 1; half < MOST; half++) {
         size_t size = half * sizeof(float), at;
