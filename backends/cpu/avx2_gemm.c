@@ -8,10 +8,15 @@
 
 #define COLS 4   // 8 accumulators, 2 registers of weights, 1 of activations, 1 of products: 12 of 16
 #define PLANES 2 // codes of eight bits are two planes of four
+#define ZERO_FIRST 0
 #define FIT(f) ((f).fit ? (f).fit : 8)
 
 #include "backends/cpu/avx2_begin.h"
 #include "backends/cpu/avx2_panel.h"
+
+INLINE __m256i add_pairs(__m256i sum, __m256i a, __m256i b) {
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b));
+}
 
 // `groups` groups of the panel times the columns, in 16 bits.
 INLINE void multiply(const uint8_t *w, const struct columns *x, size_t at, int groups, __m256i acc[COLS][VECTORS]) {

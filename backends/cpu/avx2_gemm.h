@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Many columns, for the 256-bit levels: tiles of sixteen rows times COLS columns in the order of the contract. A level
-// defines COLS and PLANES, includes avx2_panel.h, says how a block's integer sums are made (block_sums32,
-// block_sums256), then includes this, which makes gemm_SYMBOL of every format of the list and fill_gemm.
+// defines COLS, PLANES and ZERO_FIRST, includes avx2_panel.h, says how a block's integer sums are made (block_sums32,
+// block_sums256) and products of 16 bits are added (add_pairs), then includes this, which makes gemm_SYMBOL of every
+// format of the list and fill_gemm.
 #pragma once
 
 typedef float sums[8][COLS][ROWS]; // partial sums by block mod 8
@@ -31,7 +32,7 @@ INLINE __m256i offset256(int sub, const uint8_t *pair, const int16_t *bs, int v)
     __m256i sum = _mm256_setzero_si256();
     UNROLL for (int i = 0; i < 128 / sub; i++) {
         __m256i two = _mm256_load_si256((const void *)(pair + i * GROUP + 32 * v));
-        sum = _mm256_add_epi32(sum, _mm256_madd_epi16(two, _mm256_set1_epi32(word_at(bs + 2 * i))));
+        sum = add_pairs(sum, two, _mm256_set1_epi32(word_at(bs + 2 * i)));
     }
     return sum;
 }
@@ -46,8 +47,10 @@ INLINE void tile256(const struct shape256 s, const uint8_t *p, const struct colu
             float *at = sum[b % 8][c] + 8 * v;
             const __m256 dx = _mm256_broadcast_ss(&x->d[c][b]);
             __m256i dot = _mm256_load_si256((const void *)(total[c] + 8 * v));
-            __m256i offset = offset256(s.sub, p + place.pair, x->bs[c] + (size_t)(256 / s.sub) * b, v);
-            if (s.zero)
+            __m256i offset = _mm256_setzero_si256();
+            if (has_pairs(s))
+                offset = offset256(s.sub, p + place.pair, x->bs[c] + (size_t)(256 / s.sub) * b, v);
+            if (s.zero && !ZERO_FIRST)
                 dot = _mm256_sub_epi32(dot, offset);
             __m256 scale = _mm256_mul_ps(_mm256_load_ps(d + 8 * v), dx);
             __m256 y = _mm256_fmadd_ps(scale, _mm256_cvtepi32_ps(dot), _mm256_load_ps(at));
@@ -82,7 +85,7 @@ INLINE void load_columns(const struct dot_job *j, uint32_t col, size_t at, size_
     }
 }
 
-// -zero times the sums of the activations over each scale's elements, 32 or 16, in `runs` runs of 32.
+// -zero times the sums of the activations over each scale's elements, 32 or (each 2) 16, in `runs` runs of 32.
 INLINE void offsets32(int each, int zero, struct columns *x, size_t runs) {
     const __m256i factor = _mm256_set1_epi16((short)-zero);
     for (int c = 0; c < COLS; c++) {
@@ -135,7 +138,7 @@ INLINE void multiply32(const struct shape32 s, const struct dot_job *j, uint32_t
     }
 }
 
-INLINE void multiply256(const struct shape256 s, const struct dot_job *j, uint32_t first) {
+INLINE void multiply256(const struct shape256 s, const struct dot_job *j, uint32_t first, int zero) {
     for (uint32_t col = 0; col < j->cols; col += COLS) {
         _Alignas(64) sums sum;
         struct columns x;
@@ -143,7 +146,9 @@ INLINE void multiply256(const struct shape256 s, const struct dot_job *j, uint32
         for (size_t at = 0; at < j->n; at += CHUNK) {
             size_t blocks = min_size(CHUNK, j->n - at) / 256;
             load_columns(j, col, at, 256, &x);
-            if (s.sub == 32)
+            if (s.zero && ZERO_FIRST)
+                offsets32(32 / s.sub, zero, &x, 8 * blocks);
+            if (s.sub == 32 && has_pairs(s))
                 sums_over32(&x, blocks);
             tile256(s, (const uint8_t *)j->panel + at / 256 * places256(s).size, &x, blocks, sum);
         }
@@ -161,8 +166,8 @@ INLINE void multiply256(const struct shape256 s, const struct dot_job *j, uint32
     }
 #define SHAPE256(shape, sub, fit, zero, min)                                                                           \
     static const struct shape256 shape256_##shape = {sub, fit, fit ? 1 : PLANES, zero, min};                           \
-    static void multiply256_##shape(const struct dot_job *j, uint32_t first) {                                         \
-        multiply256((struct shape256){sub, fit, fit ? 1 : PLANES, zero, min}, j, first);                               \
+    static void multiply256_##shape(const struct dot_job *j, uint32_t first, int z) {                                  \
+        multiply256((struct shape256){sub, fit, fit ? 1 : PLANES, zero, min}, j, first, z);                            \
     }
 #include "backends/cpu/avx2_formats.h"
 
@@ -181,7 +186,7 @@ INLINE void multiply256(const struct shape256 s, const struct dot_job *j, uint32
         const struct source256 f = {codes_##sym, scales_##sym, mins, d_##sym, m, sizeof(struct block_##sym), zero};    \
         for (uint32_t first = 0; first < j->rows; first += ROWS) {                                                     \
             unpack256(shape256_##shape, f, j, first);                                                                  \
-            multiply256_##shape(j, first);                                                                             \
+            multiply256_##shape(j, first, zero);                                                                       \
         }                                                                                                              \
     }
 #include "backends/cpu/avx2_formats.h"

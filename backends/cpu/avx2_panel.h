@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Panels of the 256-bit levels: sixteen rows of weights unpacked into unsigned bytes whose lanes are rows, four
 // elements of a row to a lane, in the thread's scratch. Codes of eight bits are cut into two planes of four bits where
-// products are added in 16 bits. Included between a level's begin and end headers.
+// products are added in 16 bits. Included between a level's begin and end headers, with COLS, PLANES and ZERO_FIRST
+// defined: whether integer sums begin with what the zero takes off them.
 #pragma once
 
 #include "backends/cpu/avx2_codes_iq.h"
@@ -45,7 +46,7 @@ struct columns {
     const int8_t *q[COLS];
     const float *d[COLS], *s[COLS];
     const int16_t *bs[COLS];                       // formats of 256: sums over as many elements as have a sub-scale
-    _Alignas(32) int32_t offset[COLS][CHUNK / 16]; // formats of 32: -zero times the sum over what has a scale
+    _Alignas(32) int32_t offset[COLS][CHUNK / 16]; // -zero times the sum over what has a scale
     int16_t bs32[COLS][CHUNK / 32];
 };
 
@@ -64,16 +65,20 @@ INLINE struct places32 places32(const struct shape32 s) {
 
 // A panel of a format of 256 is, block by block: codes [planes][64] groups; sub-scales [256 / sub][ROWS], each twice in
 // 16 bits; what multiplies the sums of the activations, [128 / sub][ROWS] pairs of 16 bits for two sub-blocks:
-// minimums, or sub-scales times zero; scales [ROWS]; scales of minimums [ROWS].
+// minimums, or sub-scales times zero where sums do not begin with it; scales [ROWS]; scales of minimums [ROWS].
 struct places256 {
     size_t scale, pair, d, m, size;
 };
+
+INLINE bool has_pairs(const struct shape256 s) {
+    return s.min || !ZERO_FIRST;
+}
 
 INLINE struct places256 places256(const struct shape256 s) {
     struct places256 p;
     p.scale = (size_t)s.planes * 64 * GROUP;
     p.pair = p.scale + (size_t)(256 / s.sub) * GROUP;
-    p.d = p.pair + (size_t)(128 / s.sub) * GROUP;
+    p.d = p.pair + (has_pairs(s) ? (size_t)(128 / s.sub) * GROUP : 0);
     p.m = p.d + ROWS * sizeof(float);
     p.size = p.m + (s.min ? ROWS * sizeof(float) : 0);
     return p;
@@ -171,7 +176,8 @@ INLINE void store_scales(const struct shape256 s, const struct source256 f, cons
     UNROLL for (int i = 0; i < 256 / s.sub; i++) {
         int16_t *twice = (int16_t *)(void *)(panel + at.scale + i * GROUP) + 2 * r;
         twice[0] = twice[1] = scale[i * s.sub / 16];
-        ((int16_t *)(void *)(panel + at.pair + i / 2 * GROUP))[2 * r + i % 2] = pair[i * s.sub / 16];
+        if (has_pairs(s))
+            ((int16_t *)(void *)(panel + at.pair + i / 2 * GROUP))[2 * r + i % 2] = pair[i * s.sub / 16];
     }
 }
 

@@ -8,9 +8,14 @@
 
 #define COLS 6   // 12 accumulators, 2 registers of weights, 1 of activations: 15 of 16
 #define PLANES 1 // codes of eight bits need no cutting
+#define ZERO_FIRST 1
 
 #include "backends/cpu/avxvnni_begin.h"
 #include "backends/cpu/avx2_panel.h"
+
+INLINE __m256i add_pairs(__m256i sum, __m256i a, __m256i b) {
+    return _mm256_dpwssd_avx_epi32(sum, a, b);
+}
 
 // `groups` groups of the panel times the columns, added to acc.
 INLINE void multiply(const uint8_t *w, const struct columns *x, size_t at, int groups, __m256i acc[COLS][VECTORS]) {
@@ -39,7 +44,7 @@ INLINE void block_sums256(const struct shape256 s, const uint8_t *p, const struc
     for (int i = 0; i < 256 / s.sub; i++) {
         __m256i acc[COLS][VECTORS];
         UNROLL for (int c = 0; c < COLS; c++) UNROLL for (int v = 0; v < VECTORS; v++) acc[c][v] =
-            _mm256_setzero_si256();
+            s.zero ? _mm256_set1_epi32(x->offset[c][(size_t)(256 / s.sub) * b + (size_t)i]) : _mm256_setzero_si256();
         multiply(p + i * groups * GROUP, x, 256 * b + 4 * (size_t)(i * groups), groups, acc);
         UNROLL for (int v = 0; v < VECTORS; v++) {
             __m256i twice = _mm256_load_si256((const void *)(p + places256(s).scale + i * GROUP + 32 * v));
