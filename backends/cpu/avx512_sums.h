@@ -61,15 +61,16 @@ INLINE void write_tile(uint32_t cols, const struct dot_job *j, const struct plac
     }
 }
 
-// Elements at .. end - 1 of a tile; a column of the next strip is asked for meanwhile.
+// Elements at .. end - 1 of a tile; the next weights and a column of the next strip are asked for meanwhile.
 INLINE void add_tile(int cols, const struct float_kind k, const struct dot_job *j, const struct place *p, size_t at,
-                     size_t end, float rest[COLS][ROWS][16]) {
+                     size_t end, struct ahead *ahead, float rest[COLS][ROWS][16]) {
     tile sum;
     size_t i = at;
     UNROLL for (int c = 0; c < cols; c++) UNROLL for (int r = 0; r < ROWS; r++) sum[c][r] =
         at == 0 ? _mm512_setzero_ps() : _mm512_load_ps(rest[c][r]);
     for (; i + STEP <= end; i += STEP) {
         prefetch(p->next + i * k.x_size, STEP * k.x_size);
+        ask_ahead(ahead);
         k.step(cols, p->w, p->x, i, STEP, sum);
     }
     if (i < end)
@@ -92,21 +93,20 @@ INLINE void add_strip(const struct float_kind k, const struct dot_job *j, uint32
     for (uint32_t c = 0; c < COLS; c++)
         p.x[c] = column_of(j, first + c);
     for (uint32_t t = 0; t < TILES && t * ROWS < j->rows; t++) {
-        ask_ahead(ahead);
         p.row = t * ROWS;
         p.next = column_of(j, first + width + t);
         for (uint32_t r = 0; r < ROWS; r++)
             p.w[r] = row_of(j, p.row + r);
         if (width == COLS)
-            add_tile(COLS, k, j, &p, at, end, (*sums)[t]);
+            add_tile(COLS, k, j, &p, at, end, ahead, (*sums)[t]);
         else
-            add_tile(4, k, j, &p, at, end, (*sums)[t]);
+            add_tile(4, k, j, &p, at, end, ahead, (*sums)[t]);
     }
 }
 
 INLINE void gemm_rows(const struct float_kind k, const struct dot_job *j) {
     const size_t chunks = (j->n + CHUNK - 1) / CHUNK, len = round_up((j->n + chunks - 1) / chunks, STEP);
-    struct ahead ahead = ahead_of(j, (j->cols + COLS - 1) / COLS * chunks * TILES);
+    struct ahead ahead = ahead_of(j, (j->cols + COLS - 1) / COLS * TILES * (j->n / STEP + 1));
     for (uint32_t first = 0; first < j->cols; first += GROUP * COLS)
         for (size_t at = 0; at < j->n; at += len) {
             strip_sums *sums = j->panel;
