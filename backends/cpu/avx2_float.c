@@ -172,19 +172,35 @@ static void multiply_chunk(const float *const w[GROUP_ROWS], const struct dot_jo
     }
 }
 
+// The trees of sum8 over the partial sums of eight rows.
+INLINE __m256 sum8_of_eight(const __m256 a[GROUP_ROWS]) {
+    __m256 b[4], c[2];
+    UNROLL for (int i = 0; i < 4; i++) b[i] = _mm256_add_ps(_mm256_permute2f128_ps(a[i], a[i + 4], 0x20),
+                                                            _mm256_permute2f128_ps(a[i], a[i + 4], 0x31));
+    UNROLL for (int i = 0; i < 2; i++) {
+        const __m256d x = _mm256_castps_pd(b[2 * i]), y = _mm256_castps_pd(b[2 * i + 1]);
+        c[i] = _mm256_add_ps(_mm256_castpd_ps(_mm256_unpacklo_pd(x, y)), _mm256_castpd_ps(_mm256_unpackhi_pd(x, y)));
+    }
+    return _mm256_add_ps(_mm256_shuffle_ps(c[0], c[1], 0x88), _mm256_shuffle_ps(c[0], c[1], 0xdd));
+}
+
 INLINE void finish_group(float_reader *read, size_t size, const struct dot_job *j, uint32_t first, uint32_t col,
                          float_sums sums) {
     const size_t whole = j->n / 16 * 16, rest = j->n % 16;
     for (uint32_t c = 0; c < BLOCK_COLS && col + c < j->cols; c++) {
         const float *x = float_column(j, col + c) + whole;
-        for (uint32_t r = 0; r < GROUP_ROWS && first + r < j->rows; r++) {
+        __m256 half[GROUP_ROWS];
+        float out[GROUP_ROWS];
+        UNROLL for (uint32_t r = 0; r < GROUP_ROWS; r++) {
             v16 sum = v16_load(sums[r][c]);
             if (rest) {
-                v16 w = read(j->w + (first + r) * j->row_size + whole * size, rest);
+                v16 w = read(j->w + min_size(first + r, j->rows - 1) * j->row_size + whole * size, rest);
                 sum = v16_pick((1u << rest) - 1, v16_fma(w, v16_load_n(x, rest), sum), sum);
             }
-            j->y[(col + c) * j->y_stride + first + r] = sum8(v16_halves(sum));
+            half[r] = v16_halves(sum);
         }
+        _mm256_storeu_ps(out, sum8_of_eight(half));
+        memcpy(j->y + (col + c) * j->y_stride + first, out, min_size(GROUP_ROWS, j->rows - first) * sizeof *out);
     }
 }
 
