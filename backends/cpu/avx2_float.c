@@ -123,15 +123,18 @@ static void dot_bf16(const struct dot_job *j) {
     dot_float(read_bf16, 2, j);
 }
 
-// Many columns: eight rows, widened a CHUNK of elements at a time, stay in the first-level cache while BLOCK_COLS
-// columns pass; a tile of two rows times three columns keeps its 6 x 16 partial sums in registers for a chunk.
+// Many columns: a CHUNK of elements of BLOCK_COLS columns stays in the second-level cache while all rows of the job
+// pass, as do the rows' sums; eight rows of it, widened, stay in the first-level cache; a tile of two rows times three
+// columns keeps its 6 x 16 partial sums in registers for a chunk.
 #define GROUP_ROWS 8
-#define BLOCK_COLS 96
+#define BLOCK_COLS 72
 #define CHUNK 512
 #define TILE_ROWS 2
 #define TILE_COLS 3
 
 typedef float float_sums[GROUP_ROWS][BLOCK_COLS][16];
+
+static_assert(PANEL_ROWS / GROUP_ROWS * sizeof(float_sums) <= PANEL_BYTES, "float_sums");
 
 INLINE void float_tile(const float *const w[TILE_ROWS], const float *const x[TILE_COLS], size_t n,
                        float *const at[TILE_ROWS][TILE_COLS]) {
@@ -175,8 +178,8 @@ static void multiply_chunk(const float *const w[GROUP_ROWS], const struct dot_jo
 // The trees of sum8 over the partial sums of eight rows.
 INLINE __m256 sum8_of_eight(const __m256 a[GROUP_ROWS]) {
     __m256 b[4], c[2];
-    UNROLL for (int i = 0; i < 4; i++) b[i] = _mm256_add_ps(_mm256_permute2f128_ps(a[i], a[i + 4], 0x20),
-                                                            _mm256_permute2f128_ps(a[i], a[i + 4], 0x31));
+    UNROLL for (int i = 0; i < 4; i++) b[i] =
+        _mm256_add_ps(_mm256_permute2f128_ps(a[i], a[i + 4], 0x20), _mm256_permute2f128_ps(a[i], a[i + 4], 0x31));
     UNROLL for (int i = 0; i < 2; i++) {
         const __m256d x = _mm256_castps_pd(b[2 * i]), y = _mm256_castps_pd(b[2 * i + 1]);
         c[i] = _mm256_add_ps(_mm256_castpd_ps(_mm256_unpacklo_pd(x, y)), _mm256_castpd_ps(_mm256_unpackhi_pd(x, y)));
@@ -204,26 +207,34 @@ INLINE void finish_group(float_reader *read, size_t size, const struct dot_job *
     }
 }
 
+// The elements [at, at + len) of the rows from `first` on, widened if they are not float32 in the file.
+INLINE void widen_group(float_reader *read, size_t size, const struct dot_job *j, uint32_t first, size_t at, size_t len,
+                        float wide[GROUP_ROWS][CHUNK], const float *w[GROUP_ROWS]) {
+    for (uint32_t r = 0; r < GROUP_ROWS; r++) {
+        const char *row = j->w + min_size(first + r, j->rows - 1) * j->row_size + at * size;
+        w[r] = size == 4 ? (const float *)(const void *)row : wide[r];
+        for (size_t i = 0; size != 4 && i < len; i += 16)
+            v16_store(wide[r] + i, read(row + i * size, 16));
+    }
+}
+
 INLINE void gemm_float(float_reader *read, size_t size, const struct dot_job *j) {
-    _Alignas(64) float_sums sums;
     _Alignas(64) float wide[GROUP_ROWS][CHUNK];
+    float_sums *sums = j->panel; // of all groups
     const size_t whole = j->n / 16 * 16;
-    for (uint32_t first = 0; first < j->rows; first += GROUP_ROWS)
-        for (uint32_t col = 0; col < j->cols; col += BLOCK_COLS) {
-            memset(sums, 0, sizeof sums);
-            for (size_t at = 0; at < whole; at += CHUNK) {
-                size_t len = min_size(CHUNK, whole - at);
+    const uint32_t groups = (j->rows + GROUP_ROWS - 1) / GROUP_ROWS;
+    for (uint32_t col = 0; col < j->cols; col += BLOCK_COLS) {
+        memset(sums, 0, groups * sizeof *sums);
+        for (size_t at = 0; at < whole; at += CHUNK)
+            for (uint32_t g = 0; g < groups; g++) {
                 const float *w[GROUP_ROWS];
-                for (uint32_t r = 0; r < GROUP_ROWS; r++) {
-                    const char *row = j->w + min_size(first + r, j->rows - 1) * j->row_size + at * size;
-                    w[r] = size == 4 ? (const float *)(const void *)row : wide[r];
-                    for (size_t i = 0; size != 4 && i < len; i += 16)
-                        v16_store(wide[r] + i, read(row + i * size, 16));
-                }
-                multiply_chunk(w, j, col, at, len, sums);
+                const size_t len = min_size(CHUNK, whole - at);
+                widen_group(read, size, j, g * GROUP_ROWS, at, len, wide, w);
+                multiply_chunk(w, j, col, at, len, sums[g]);
             }
-            finish_group(read, size, j, first, col, sums);
-        }
+        for (uint32_t g = 0; g < groups; g++)
+            finish_group(read, size, j, g * GROUP_ROWS, col, sums[g]);
+    }
 }
 
 static void gemm_f32(const struct dot_job *j) {
