@@ -10,75 +10,119 @@
 #include "backends/cpu/avx512_begin.h"
 #include "backends/cpu/avx512_one.h"
 #include "backends/cpu/avx512_one_grids.h"
+#include "backends/cpu/avx512_one_loads.h"
 #include "backends/cpu/avx512_sums4.h"
 
 #define ROWS 4
 
-INLINE __m128 four_scales(const struct one f, const char *const w[ROWS]) {
-    uint16_t d[ROWS];
-    UNROLL for (int r = 0; r < ROWS; r++) d[r] = f.half(w[r]);
-    __m128 v = four_halves(d);
-    return f.factor == 1 ? v : _mm_mul_ps(v, _mm_set1_ps(f.factor));
+// The sums of four blocks. Of formats that read points by loads the places in the table are known, and those of the
+// blocks `next` bytes behind them are found meanwhile.
+INLINE void lanes_of_rows(const struct one f, const char *const w[ROWS], size_t next, const char *table,
+                          const struct one_column *c, struct places places[ROWS], __m512i sum[ROWS]) {
+    if (f.lanes) {
+        f.lanes(w, table, c, sum);
+        return;
+    }
+    UNROLL for (int r = 0; r < ROWS; r++) {
+        sum[r] = f.row(w[r], &places[r], table, c);
+        f.read(w[r] + next, &places[r]);
+    }
+    THROUGH_MEMORY(*(struct places(*)[ROWS])places);
 }
 
-// The blocks at w of four rows: what they add to the partial sum acc.
-INLINE __m128 add_block(const struct one f, const char *const w[ROWS], const struct one_column *c, const int16_t *bs,
-                        float d, const char *planes, __m128 acc) {
+// In registers: compilers prefer to read it again for every row.
+INLINE struct one_column column_at(const struct one_column *p) {
+    struct one_column c = *p;
+    UNROLL for (int i = 0; i < 4; i++) c.x[i] = load_once(&p->x[i]);
+    return c;
+}
+
+// What a block of four rows adds to their partial sum acc.
+INLINE __m128 add_block(const struct one f, const char *const w[ROWS], size_t next, const char *table,
+                        const struct one_column *c, float d, struct places places[ROWS], __m128 acc) {
     const __m128 dx = _mm_set1_ps(d);
-    __m512i sum[ROWS], points[ROWS][2];
-    if (f.grid)
-        f.points(w, planes, points);
-    f.lanes(w, points, c, sum);
-    __m128 all = _mm_cvtepi32_ps(int_sums_of_four(sum[0], sum[1], sum[2], sum[3]));
-    acc = _mm_fmadd_ps(_mm_mul_ps(four_scales(f, w), dx), all, acc);
+    const __m256 dw = f.d(w);
+    __m512i sum[ROWS];
+    lanes_of_rows(f, w, next, table, c, places, sum);
+    __m128i all = int_sums_of_four(sum[0], sum[1], sum[2], sum[3]);
+    all = f.shift ? _mm_srai_epi32(all, f.shift) : all;
+    __m128 scales = _mm256_castps256_ps128(dw);
+    scales = f.factor == 1 ? scales : _mm_mul_ps(scales, _mm_set1_ps(f.factor));
+    acc = _mm_fmadd_ps(_mm_mul_ps(scales, dx), _mm_cvtepi32_ps(all), acc);
     if (!f.mins)
         return acc;
-    __m128 dmin, min = _mm_cvtepi32_ps(f.mins(w, bs, &dmin));
-    return _mm_fnmadd_ps(_mm_mul_ps(dmin, dx), min, acc);
+    return _mm_fnmadd_ps(_mm_mul_ps(_mm256_extractf128_ps(dw, 1), dx), _mm_cvtepi32_ps(f.mins(w, c)), acc);
 }
 
 INLINE void one_column(const struct one f, const struct dot_job *j) {
     const struct quant_vec x = quant_act_vec(j->layout, j->x);
     const size_t blocks = j->n / 256;
-    int8_t *q = j->panel;
-    char *planes = (char *)j->panel + 256 * blocks;
+    struct one_column *columns = j->panel;
+    char *table = (char *)(columns + blocks);
     for (size_t b = 0; b < blocks; b++)
-        f.order(x.q + 256 * b, q + 256 * b);
-    if (f.grid)
-        planes_of(f.grid, f.n_points, f.of_4, planes);
-    for (uint32_t r = 0; r < j->rows; r += ROWS) {
-        const char *ahead = ahead_of_row(j, r, ROWS), *w[ROWS];
-        uint32_t rows = j->rows - r < ROWS ? j->rows - r : ROWS;
+        f.column(x.q + 256 * b, x.bs + 16 * b, &columns[b]);
+    if (f.table)
+        f.table(table);
+    for (uint32_t first = 0; first < j->rows; first += ROWS) {
+        const char *ahead = ahead_of_row(j, first, ROWS), *w[ROWS];
+        uint32_t rows = j->rows - first < ROWS ? j->rows - first : ROWS;
+        struct places places[ROWS];
         __m128 acc[8];
-        for (uint32_t i = 0; i < ROWS; i++)
-            w[i] = j->w + (r + (i < rows ? i : rows - 1)) * j->row_size;
+        for (uint32_t r = 0; r < ROWS; r++) {
+            w[r] = j->w + (first + (r < rows ? r : rows - 1)) * j->row_size;
+            if (f.read)
+                f.read(w[r], &places[r]);
+        }
         UNROLL for (int i = 0; i < 8; i++) acc[i] = _mm_setzero_ps();
         for (size_t b = 0; b < blocks; b++) {
-            const struct one_column c = f.column(q + 256 * b, x.bs + 16 * b);
+            const size_t next = b + 1 < blocks ? f.block_size : 0;
             prefetch(ahead + b * ROWS * f.block_size, ROWS * f.block_size);
-            acc[b % 8] = add_block(f, w, &c, x.bs + 16 * b, x.d[b], planes, acc[b % 8]);
-            UNROLL for (int i = 0; i < ROWS; i++) w[i] += f.block_size;
+            const struct one_column c = column_at(&columns[b]);
+            acc[b % 8] = add_block(f, w, next, table, &c, x.d[b], places, acc[b % 8]);
+            UNROLL for (int r = 0; r < ROWS; r++) w[r] += f.block_size;
         }
-        _mm_mask_storeu_ps(j->y + r, (__mmask8)((1u << rows) - 1), sum8_of_four(acc));
+        _mm_mask_storeu_ps(j->y + first, (__mmask8)((1u << rows) - 1), sum8_of_four(acc));
     }
 }
 
-#define ONE(sym, order, column, mins, factor, points, grid, n, of_4)                                                   \
+#define SCALES(sym)                                                                                                    \
+    INLINE __m256 d_##sym(const char *const w[ROWS]) {                                                                 \
+        uint16_t d[ROWS];                                                                                              \
+        UNROLL for (int r = 0; r < ROWS; r++) d[r] = half_##sym(w[r]);                                                 \
+        return _mm256_castps128_ps256(four_halves(d));                                                                 \
+    }
+SCALES(q3_k)
+SCALES(iq4_xs)
+SCALES(tq1_0)
+SCALES(iq1_s)
+SCALES(iq1_m)
+SCALES(iq2_xxs)
+SCALES(iq2_xs)
+SCALES(iq2_s)
+SCALES(iq3_xxs)
+SCALES(iq3_s)
+
+#define ONE_COLUMN(sym, ...)                                                                                           \
     static void one_##sym(const struct dot_job *j) {                                                                   \
         if (j->cols > 1)                                                                                               \
             avx512_dot_##sym(j);                                                                                       \
         else                                                                                                           \
-            one_column((struct one){lanes_##sym, order, column, mins, half_##sym, sizeof(struct block_##sym), factor,  \
-                                    points, grid, n, of_4},                                                            \
-                       j);                                                                                             \
+            one_column((struct one){__VA_ARGS__}, j);                                                                  \
     }
+#define ONE(sym, shift, column, mins, factor, table)                                                                   \
+    ONE_COLUMN(sym, lanes_##sym, NULL, NULL, shift, column, mins, d_##sym, sizeof(struct block_##sym), factor, table)
+#define ONE_LOADS(sym, factor, table)                                                                                  \
+    ONE_COLUMN(sym, NULL, read_##sym, row_##sym, 0, column_##sym, NULL, d_##sym, sizeof(struct block_##sym), factor,   \
+               table)
 FORMATS_ONE(ONE)
+FORMATS_LOADS(ONE_LOADS)
 
 #include "backends/cpu/avx512_end.h"
 
 void avx512_fill_one(struct kernels *k) {
-#define SLOT(sym, order, column, mins, factor, points, grid, n, of_4) k->dot[QUANT_##sym] = one_##sym;
+#define SLOT(sym, ...) k->dot[QUANT_##sym] = one_##sym;
     FORMATS_ONE(SLOT)
+    FORMATS_LOADS(SLOT)
 }
 
 #endif

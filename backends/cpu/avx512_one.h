@@ -6,27 +6,28 @@
 #include "backends/cpu/avx512_grids.h"
 #include "backends/cpu/avx512_sums4.h"
 
-// A column's block: 256 elements in the format's order, and what the sums of every row begin with, in the lanes that
-// the format says.
+// A column's block, written once for all rows of a job: 256 elements in the format's order (64 more in some), and
+// what else the sums of every row need of it.
 struct one_column {
-    __m512i x[4], start[2];
+    __m512i x[5], more[2];
 };
 
+struct places;
+
 struct one {
-    // The sums of sub-scale * code * x of four blocks, each in any lanes.
-    void (*lanes)(const char *const w[4], const __m512i points[4][2], const struct one_column *c, __m512i sum[4]);
-    void (*order)(const int8_t *x, int8_t *out); // 256 elements
-    struct one_column (*column)(const int8_t *x, const int16_t *bs);
-    // The sums of minimum * x of four blocks, and what they are multiplied by; NULL: none.
-    __m128i (*mins)(const char *const w[4], const int16_t *bs, __m128 *dmin);
-    half_reader *half;
+    // The sums of sub-scale * code * x of four blocks, each in any lanes, times 2^shift. NULL: read and row instead.
+    void (*lanes)(const char *const w[4], const char *table, const struct one_column *c, __m512i sum[4]);
+    // Where the points of a block stand in the table, found while the block before is multiplied; and then its sums.
+    void (*read)(const char *w, struct places *p);
+    __m512i (*row)(const char *w, const struct places *p, const char *table, const struct one_column *c);
+    int shift;
+    void (*column)(const int8_t *x, const int16_t *bs, struct one_column *c);
+    // The sums of minimum * x of four blocks; NULL: none.
+    __m128i (*mins)(const char *const w[4], const struct one_column *c);
+    __m256 (*d)(const char *const w[4]); // the scales of four blocks, then those of their minimums
     size_t block_size;
-    float factor;
-    // Formats with a codebook: the points of four blocks, in one or two vectors each, from its planes; NULL: none.
-    void (*points)(const char *const w[4], const char *planes, __m512i out[4][2]);
-    const uint16_t *grid;
-    size_t n_points;
-    bool of_4; // values, not of eight
+    float factor;               // of the scales
+    void (*table)(char *table); // the points of a codebook, written once for the rows of a job; NULL: none
 };
 
 INLINE __m512i load512(const void *p) {
@@ -40,25 +41,27 @@ INLINE __m512i load_once(const void *p) {
     return v;
 }
 
+INLINE __m512i two_256(const char *a, const char *b) {
+    __m512i v = _mm512_castsi256_si512(_mm256_loadu_si256((const void *)a));
+    return _mm512_inserti64x4(v, _mm256_loadu_si256((const void *)b), 1);
+}
+
 // Vector k: elements 32 k .. 32 k + 31, then those 128 behind them.
-INLINE void order_planes(const int8_t *x, int8_t *out) {
-    UNROLL for (int k = 0; k < 4; k++) {
-        _mm256_storeu_si256((void *)(out + 64 * k), _mm256_loadu_si256((const void *)(x + 32 * k)));
-        _mm256_storeu_si256((void *)(out + 64 * k + 32), _mm256_loadu_si256((const void *)(x + 32 * k + 128)));
-    }
+INLINE void order_planes(const int8_t *x, __m512i out[4]) {
+    UNROLL for (int k = 0; k < 4; k++) out[k] = two_256((const char *)x + 32 * k, (const char *)x + 32 * k + 128);
 }
 
 // Of each 128 elements the first sixteen of each 32, then the second ones.
-INLINE void order_halves(const int8_t *x, int8_t *out) {
-    UNROLL for (int i = 0; i < 256; i += 128) {
-        __m512i a = load512(x + i), b = load512(x + i + 64);
-        _mm512_storeu_si512(out + i, _mm512_shuffle_i32x4(a, b, 0x88));
-        _mm512_storeu_si512(out + i + 64, _mm512_shuffle_i32x4(a, b, 0xdd));
+INLINE void order_halves(const int8_t *x, __m512i out[4]) {
+    UNROLL for (int i = 0; i < 2; i++) {
+        __m512i a = load512(x + 128 * i), b = load512(x + 128 * i + 64);
+        out[2 * i] = _mm512_shuffle_i32x4(a, b, 0x88);
+        out[2 * i + 1] = _mm512_shuffle_i32x4(a, b, 0xdd);
     }
 }
 
 // Vector k: the elements 4 i + k.
-INLINE void order_fours(const int8_t *x, int8_t *out) {
+INLINE void order_fours(const int8_t *x, __m512i out[4]) {
     const __m512i sort = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
     const __m512i of_two = _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 1, 5, 9, 13, 17, 21, 25, 29);
     __m512i v[4], even[2], odd[2]; // vectors 0 and 1, vectors 2 and 3 of a half of the block
@@ -67,31 +70,10 @@ INLINE void order_fours(const int8_t *x, int8_t *out) {
         even[i] = _mm512_permutex2var_epi32(v[2 * i], of_two, v[2 * i + 1]);
         odd[i] = _mm512_permutex2var_epi32(v[2 * i], _mm512_add_epi32(of_two, _mm512_set1_epi32(2)), v[2 * i + 1]);
     }
-    _mm512_storeu_si512(out, _mm512_shuffle_i64x2(even[0], even[1], 0x44));
-    _mm512_storeu_si512(out + 64, _mm512_shuffle_i64x2(even[0], even[1], 0xee));
-    _mm512_storeu_si512(out + 128, _mm512_shuffle_i64x2(odd[0], odd[1], 0x44));
-    _mm512_storeu_si512(out + 192, _mm512_shuffle_i64x2(odd[0], odd[1], 0xee));
-}
-
-INLINE struct one_column column_of(const int8_t *x) {
-    return (struct one_column){{load512(x), load512(x + 64), load512(x + 128), load512(x + 192)},
-                               {_mm512_setzero_si512(), _mm512_setzero_si512()}};
-}
-
-INLINE struct one_column column_plain(const int8_t *x, const int16_t *bs) {
-    (void)bs;
-    return column_of(x);
-}
-
-// start[i]: less `zero` times the products' sums of vectors 2 i and 2 i + 1.
-INLINE struct one_column less_zero(const int8_t *x, int zero) {
-    struct one_column c = column_of(x);
-    const __m512i z = _mm512_set1_epi8((char)zero);
-    UNROLL for (int i = 0; i < 2; i++) {
-        __m512i sum = _mm512_dpbusd_epi32(_mm512_setzero_si512(), z, c.x[2 * i]);
-        c.start[i] = _mm512_sub_epi32(_mm512_setzero_si512(), _mm512_dpbusd_epi32(sum, z, c.x[2 * i + 1]));
-    }
-    return c;
+    out[0] = _mm512_shuffle_i64x2(even[0], even[1], 0x44);
+    out[1] = _mm512_shuffle_i64x2(even[0], even[1], 0xee);
+    out[2] = _mm512_shuffle_i64x2(odd[0], odd[1], 0x44);
+    out[3] = _mm512_shuffle_i64x2(odd[0], odd[1], 0xee);
 }
 
 INLINE __m512i shifted_down(__m512i v, int bits) {
@@ -114,69 +96,88 @@ INLINE __m512i planes_sub_blocks(__m512i of_vectors) {
     return _mm512_add_epi8(of_vectors, _mm512_setr_epi64(0, 0, one, one, 8 * one, 8 * one, 9 * one, 9 * one));
 }
 
-// A code times its sub-scale is a byte: each 128 bits of the table hold the multiples of their four sub-scales.
-INLINE void lanes_q2_k(const char *const w[4], const __m512i points[4][2], const struct one_column *c, __m512i sum[4]) {
-    const char no = -128;
-    const __m512i at = planes_sub_blocks(
-        _mm512_broadcast_i32x4(_mm_setr_epi8(0, no, 0, no, 2, no, 2, no, 4, no, 4, no, 6, no, 6, no)));
-    __m512i table[4], qs[4];
-    (void)points;
+// The heads of four blocks, one to each quarter.
+INLINE __m512i four_heads(const char *const w[4]) {
+    __m512i v = _mm512_castsi128_si512(_mm_loadu_si128((const void *)w[0]));
+    v = _mm512_inserti32x4(v, _mm_loadu_si128((const void *)w[1]), 1);
+    v = _mm512_inserti32x4(v, _mm_loadu_si128((const void *)w[2]), 2);
+    return _mm512_inserti32x4(v, _mm_loadu_si128((const void *)w[3]), 3);
+}
+
+// Codes stand where they lie in their bytes, but for the last ones, which would be too large: they are 1, 4, 16 and 16
+// times what they mean, and their sub-scales 16, 4, 1 and 1 times.
+INLINE void lanes_q2_k(const char *const w[4], const char *table, const struct one_column *c, __m512i sum[4]) {
+    const __m512i up = _mm512_broadcast_i32x4(_mm_setr_epi16(4, 2, 0, 0, 4, 2, 0, 0));
+    const __m512i scales = _mm512_sllv_epi16(_mm512_and_si512(four_heads(w), _mm512_set1_epi8(15)), up);
+    const long long e = 0x0001000100010001;
+    const __m512i at[2] = {_mm512_setr_epi64(0, 2 * e, e, 3 * e, 8 * e, 10 * e, 9 * e, 11 * e),
+                           _mm512_setr_epi64(4 * e, 6 * e, 5 * e, 7 * e, 12 * e, 14 * e, 13 * e, 15 * e)};
+    (void)table;
     UNROLL for (int r = 0; r < 4; r++) {
-        __m512i scales = _mm512_broadcast_i32x4(_mm_loadu_si128((const void *)w[r]));
-        scales = _mm512_shuffle_epi8(_mm512_and_si512(scales, _mm512_set1_epi8(15)), at);
-        table[r] = _mm512_mullo_epi16(scales, _mm512_set1_epi32(0x03020100));
-        qs[r] = load_once(w[r] + offsetof(struct block_q2_k, qs));
-        sum[r] = _mm512_setzero_si512();
-    }
-    UNROLL for (int k = 0; k < 4; k++) UNROLL for (int r = 0; r < 4; r++) {
-        __m512i codes = merge_bits(shifted_down(qs[r], 2 * k), 3, _mm512_set1_epi8((char)(4 * k)));
-        sum[r] = _mm512_dpbusd_epi32(sum[r], _mm512_shuffle_epi8(table[r], codes), c->x[k]);
+        const __m512i qs = load_once(w[r] + offsetof(struct block_q2_k, qs)), none = _mm512_setzero_si512();
+        __m512i v[4];
+        UNROLL for (int k = 0; k < 4; k++) {
+            __m512i codes = k < 3 ? qs : shifted_down(qs, 2);
+            v[k] =
+                _mm512_dpbusd_epi32(none, _mm512_and_si512(codes, _mm512_set1_epi8(k < 3 ? 3 << 2 * k : 48)), c->x[k]);
+        }
+        sum[r] = none;
+        UNROLL for (int i = 0; i < 2; i++) {
+            __m512i words = _mm512_add_epi16(at[i], _mm512_set1_epi16((short)(16 * r)));
+            words = _mm512_maskz_permutexvar_epi8(0x5555555555555555, words, scales);
+            sum[r] = _mm512_dpwssd_epi32(sum[r], _mm512_packs_epi32(v[2 * i], v[2 * i + 1]), words);
+        }
     }
 }
 
-// The sums of x have two parts of eight bits.
-INLINE __m128i sums_of_mins(__m512i mins, const int16_t *bs) {
+// Beside the elements: their sums in two parts of eight bits.
+INLINE void column_q2_k(const int8_t *x, const int16_t *bs, struct one_column *c) {
     const __m256i sums = _mm256_loadu_si256((const void *)bs);
-    __m512i high = _mm512_broadcast_i32x4(_mm256_cvtepi16_epi8(_mm256_srai_epi16(sums, 7)));
-    __m512i low = _mm512_broadcast_i32x4(_mm256_cvtepi16_epi8(_mm256_and_si256(sums, _mm256_set1_epi16(127))));
-    __m512i v = _mm512_slli_epi32(_mm512_dpbusd_epi32(_mm512_setzero_si512(), mins, high), 7);
-    v = _mm512_dpbusd_epi32(v, mins, low);
+    order_planes(x, c->x);
+    c->more[0] = _mm512_broadcast_i32x4(_mm256_cvtepi16_epi8(_mm256_srai_epi16(sums, 7)));
+    c->more[1] = _mm512_broadcast_i32x4(_mm256_cvtepi16_epi8(_mm256_and_si256(sums, _mm256_set1_epi16(127))));
+}
+
+INLINE __m128i mins_sums_q2_k(const char *const w[4], const struct one_column *c) {
+    const __m512i mins = _mm512_and_si512(_mm512_srli_epi16(four_heads(w), 4), _mm512_set1_epi8(15));
+    __m512i v = _mm512_slli_epi32(_mm512_dpbusd_epi32(_mm512_setzero_si512(), mins, c->more[0]), 7);
+    v = _mm512_dpbusd_epi32(v, mins, c->more[1]);
     v = _mm512_add_epi32(v, _mm512_shuffle_epi32(v, 0x4e));
     v = _mm512_add_epi32(v, _mm512_shuffle_epi32(v, 0xb1));
     const __m512i quarters = _mm512_setr_epi32(0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
     return _mm512_castsi512_si128(_mm512_permutexvar_epi32(quarters, v));
 }
 
-INLINE __m128i offsets_q2_k(const char *const w[4], const int16_t *bs, __m128 *dmin) {
-    uint16_t d[4];
-    UNROLL for (int r = 0; r < 4; r++) d[r] = half_at(w[r] + offsetof(struct block_q2_k, dmin));
-    *dmin = four_halves(d);
-    __m512i v = _mm512_castsi128_si512(_mm_loadu_si128((const void *)w[0]));
-    v = _mm512_inserti32x4(v, _mm_loadu_si128((const void *)w[1]), 1);
-    v = _mm512_inserti32x4(v, _mm_loadu_si128((const void *)w[2]), 2);
-    v = _mm512_inserti32x4(v, _mm_loadu_si128((const void *)w[3]), 3);
-    return sums_of_mins(_mm512_and_si512(_mm512_srli_epi16(v, 4), _mm512_set1_epi8(15)), bs);
+INLINE __m256 d_q2_k(const char *const w[4]) {
+    const __m128i sort = _mm_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15);
+    const size_t d = offsetof(struct block_q2_k, d);
+    static_assert(offsetof(struct block_q2_k, dmin) == offsetof(struct block_q2_k, d) + 2, "q2_k");
+    __m128i v = _mm_cvtsi32_si128((int)word32_at(w[0] + d));
+    UNROLL for (int r = 1; r < 4; r++) {
+        const __m128i next = _mm_set1_epi32((int)word32_at(w[r] + d));
+        v = _mm_mask_mov_epi32(v, (__mmask8)(1 << r), next);
+    }
+    return _mm256_cvtph_ps(_mm_shuffle_epi8(v, sort));
 }
 
-// start[0]: less four times the sums of x, in 16 bits.
-INLINE struct one_column column_q3_k(const int8_t *x, const int16_t *bs) {
-    struct one_column c = column_of(x);
+// Beside the elements: less four times their sums, in 16 bits.
+INLINE void column_q3_k(const int8_t *x, const int16_t *bs, struct one_column *c) {
     __m256i four = _mm256_slli_epi16(_mm256_loadu_si256((const void *)bs), 2);
-    c.start[0] = _mm512_zextsi256_si512(_mm256_sub_epi16(_mm256_setzero_si256(), four));
-    return c;
+    order_planes(x, c->x);
+    c->more[0] = _mm512_zextsi256_si512(_mm256_sub_epi16(_mm256_setzero_si256(), four));
 }
 
-INLINE void lanes_q3_k(const char *const w[4], const __m512i points[4][2], const struct one_column *c, __m512i sum[4]) {
+INLINE void lanes_q3_k(const char *const w[4], const char *table, const struct one_column *c, __m512i sum[4]) {
     const long long e = 0x0001000100010001;
     const __m512i at[2] = {_mm512_setr_epi64(0, 2 * e, e, 3 * e, 8 * e, 10 * e, 9 * e, 11 * e),
                            _mm512_setr_epi64(4 * e, 6 * e, 5 * e, 7 * e, 12 * e, 14 * e, 13 * e, 15 * e)};
     __m512i qs[4], high[4], scales[4], v[4][2];
-    (void)points;
+    (void)table;
     UNROLL for (int r = 0; r < 4; r++) {
         qs[r] = load_once(w[r] + offsetof(struct block_q3_k, qs));
         high[r] = shifted_twice(w[r] + offsetof(struct block_q3_k, hmask), 0, 4, 0); // bit k belongs to vector k
         scales[r] = _mm512_castsi256_si512(_mm256_cvtepi8_epi16(scales_q3_k(w[r])));
-        sum[r] = _mm512_dpwssd_epi32(_mm512_setzero_si512(), scales[r], c->start[0]);
+        sum[r] = _mm512_dpwssd_epi32(_mm512_setzero_si512(), scales[r], c->more[0]);
     }
     UNROLL for (int k = 0; k < 4; k++) UNROLL for (int r = 0; r < 4; r++) {
         __m512i low = _mm512_and_si512(shifted_down(qs[r], 2 * k), _mm512_set1_epi8(3));
@@ -188,29 +189,65 @@ INLINE void lanes_q3_k(const char *const w[4], const __m512i points[4][2], const
     }
 }
 
-INLINE struct one_column column_iq4_xs(const int8_t *x, const int16_t *bs) {
+// Beside the elements: less 128, the zero of codes, times the products' sums of vectors 2 i and 2 i + 1.
+INLINE void column_iq4_xs(const int8_t *x, const int16_t *bs, struct one_column *c) {
+    const __m512i zero = _mm512_set1_epi8(-128), none = _mm512_setzero_si512();
     (void)bs;
-    return less_zero(x, -128);
+    order_halves(x, c->x);
+    UNROLL for (int i = 0; i < 2; i++) {
+        __m512i sum = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(none, zero, c->x[2 * i]), zero, c->x[2 * i + 1]);
+        c->more[i] = _mm512_sub_epi32(none, sum);
+    }
 }
 
 // The low nibbles of 64 bytes are the first halves of four sub-blocks, the high ones the second halves.
-INLINE void lanes_iq4_xs(const char *const w[4], const __m512i points[4][2], const struct one_column *c,
-                         __m512i sum[4]) {
+INLINE void lanes_iq4_xs(const char *const w[4], const char *table, const struct one_column *c, __m512i sum[4]) {
     const __m512i levels =
         _mm512_broadcast_i32x4(_mm_xor_si128(_mm_loadu_si128((const void *)grid_nonlinear), _mm_set1_epi8(-128)));
     const __m512i nibble = _mm512_set1_epi8(15);
     const __m512i at = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
     __m512i scales[4], v[4][2];
-    (void)points;
+    (void)table;
     UNROLL for (int r = 0; r < 4; r++) scales[r] =
         _mm512_castsi256_si512(_mm256_cvtepi8_epi32(eight_scales_iq4_xs(w[r])));
     UNROLL for (int i = 0; i < 2; i++) UNROLL for (int r = 0; r < 4; r++) {
         __m512i qs = load_once(w[r] + offsetof(struct block_iq4_xs, qs) + 64 * i);
         __m512i low = _mm512_shuffle_epi8(levels, _mm512_and_si512(qs, nibble));
         __m512i high = _mm512_shuffle_epi8(levels, _mm512_and_si512(_mm512_srli_epi16(qs, 4), nibble));
-        v[r][i] = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(c->start[i], low, c->x[2 * i]), high, c->x[2 * i + 1]);
+        v[r][i] = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(c->more[i], low, c->x[2 * i]), high, c->x[2 * i + 1]);
         __m512i lanes_of = _mm512_add_epi32(at, _mm512_set1_epi32(4 * i));
         v[r][i] = _mm512_mullo_epi32(v[r][i], _mm512_permutexvar_epi32(lanes_of, scales[r]));
     }
     UNROLL for (int r = 0; r < 4; r++) sum[r] = _mm512_add_epi32(v[r][0], v[r][1]);
+}
+
+// Vector k: the k-th digits of all bytes of a block. Where a byte has none, zeros. Beside them 256 times their sum.
+INLINE void column_tq1_0(const int8_t *x, const int16_t *bs, struct one_column *c) {
+    const char *p = (const char *)x;
+    UNROLL for (int k = 0; k < 5; k++) {
+        const __m128i last = k < 4 ? _mm_cvtsi32_si128((int)word32_at(p + 240 + 4 * k)) : _mm_setzero_si128();
+        const __m256i high =
+            _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128((const void *)(p + 160 + 16 * k))), last, 1);
+        c->x[k] = _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_loadu_si256((const void *)(p + 32 * k))), high, 1);
+    }
+    const __m256i all = _mm256_madd_epi16(_mm256_loadu_si256((const void *)bs), _mm256_set1_epi16(256));
+    c->more[0] = _mm512_zextsi256_si512(all);
+}
+
+// Three times a byte is 256 times its digit, and the byte that has the next digit: so no digit is ever taken out.
+INLINE void lanes_tq1_0(const char *const w[4], const char *table, const struct one_column *c, __m512i sum[4]) {
+    __m512i v[4], rest[4];
+    (void)table;
+    UNROLL for (int r = 0; r < 4; r++) {
+        v[r] = _mm512_maskz_loadu_epi8((1ull << offsetof(struct block_tq1_0, d)) - 1, w[r]);
+        sum[r] = _mm512_setzero_si512();
+        rest[r] = c->more[0];
+    }
+    UNROLL for (int k = 0; k < 5; k++) UNROLL for (int r = 0; r < 4; r++) {
+        sum[r] = _mm512_dpbusd_epi32(sum[r], v[r], c->x[k]);
+        v[r] = _mm512_add_epi8(v[r], _mm512_add_epi8(v[r], v[r]));
+        rest[r] = _mm512_dpbusd_epi32(rest[r], v[r], c->x[k]);
+    }
+    UNROLL for (int r = 0; r < 4; r++) sum[r] =
+        _mm512_add_epi32(_mm512_add_epi32(sum[r], sum[r]), _mm512_sub_epi32(sum[r], rest[r]));
 }

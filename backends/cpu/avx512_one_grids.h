@@ -96,11 +96,6 @@ INLINE void points_of_rows(const char *planes, int chunks, const struct wanted *
     }
 }
 
-INLINE __m512i two_256(const char *a, const char *b) {
-    __m512i v = _mm512_castsi256_si512(_mm256_loadu_si256((const void *)a));
-    return _mm512_inserti64x4(v, _mm256_loadu_si256((const void *)b), 1);
-}
-
 INLINE __m256i two_128(const char *a, const char *b) {
     return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128((const void *)a)),
                                    _mm_loadu_si128((const void *)b), 1);
@@ -120,191 +115,6 @@ INLINE __m512i four_times_in_lanes(void) {
     const long long one = 0x0101010101010101, two = 0x0101010100000000;
     return _mm512_setr_epi64(two, two + 2 * one, two + 4 * one, two + 6 * one, two + 8 * one, two + 10 * one,
                              two + 12 * one, two + 14 * one);
-}
-
-// The sums of x over sixteen elements.
-INLINE __m512i sums_of_16(const int16_t *bs) {
-    return _mm512_cvtepi16_epi32(_mm256_loadu_si256((const void *)bs));
-}
-
-// Points of eight values of two bits, elements in order_fours: lane i belongs to the sub-block i of sixteen elements.
-// Value k of a byte turned to one of the four bytes of `values`; k = 3 wants points moved down by six bits.
-INLINE __m512i value_table(uint32_t values, int k) {
-    const __m512i each = _mm512_set1_epi32((int)values);
-    const long long one = 0x0101010101010101;
-    if (k == 1)
-        return _mm512_shuffle_epi8(each, _mm512_broadcast_i32x4(_mm_setr_epi32(0, 0x01010101, 0x02020202, 0x03030303)));
-    if (k == 2)
-        return _mm512_shuffle_epi8(each, _mm512_setr_epi64(0, 0, one, one, 2 * one, 2 * one, 3 * one, 3 * one));
-    return each;
-}
-
-INLINE __m512i value_of_8(__m512i points, uint32_t values, int k) {
-    return _mm512_permutexvar_epi8(k == 3 ? _mm512_srli_epi16(points, 6) : points, value_table(values, k));
-}
-
-// What four rows' blocks say beside their points.
-struct signed_rows {
-    __m512i signs[4]; // sign i of point p is bit i of the bytes 2 p and 2 p + 1
-    __m512i scales[4];
-};
-
-// Codes around GRID_ZERO whose signs are set become negative. The rows go side by side, as each sum is a chain.
-INLINE void lanes_of_8(const __m512i points[4][2], const struct signed_rows *s, const struct one_column *c,
-                       __m512i sum[4]) {
-    uint32_t values;
-    memcpy(&values, grid_values_iq2, sizeof values);
-    values += GRID_ZERO * 0x01010101u;
-    UNROLL for (int r = 0; r < 4; r++) sum[r] = c->start[0];
-    UNROLL for (int k = 0; k < 4; k++) UNROLL for (int r = 0; r < 4; r++) {
-        __mmask64 minus = _mm512_test_epi8_mask(s->signs[r], _mm512_set1_epi16((short)(0x1001u << k)));
-        sum[r] = _mm512_dpbusd_epi32(sum[r], with_signs(value_of_8(points[r][0], values, k), minus), c->x[k]);
-    }
-    UNROLL for (int r = 0; r < 4; r++) sum[r] = _mm512_mullo_epi32(sum[r], s->scales[r]);
-}
-
-// start[0]: less GRID_ZERO times the sums of x.
-INLINE struct one_column column_grid(const int8_t *x, const int16_t *bs) {
-    struct one_column c = column_of(x);
-    c.start[0] = _mm512_sub_epi32(_mm512_setzero_si512(), _mm512_slli_epi32(sums_of_16(bs), 6));
-    return c;
-}
-
-// 2 s + 1 of sixteen scales of four bits, in eight bytes.
-INLINE __m512i sixteen_scales(const char *p) {
-    const __m512i at = _mm512_set1_epi64(0x101010031010103f); // one bit below the nibbles
-    return odd_of(_mm512_multishift_epi64_epi8(at, _mm512_cvtepu8_epi64(_mm_loadl_epi64((const void *)p))), 30);
-}
-
-// Eight bytes a run: four points, then four times seven signs and the scale.
-INLINE void lanes_iq2_xxs(const char *const w[4], const __m512i points[4][2], const struct one_column *c,
-                          __m512i sum[4]) {
-    struct signed_rows s;
-    UNROLL for (int r = 0; r < 4; r++) {
-        const __m512i runs = load_once(w[r] + offsetof(struct block_iq2_xxs, runs));
-        s.signs[r] = even_signs(_mm512_multishift_epi64_epi8(_mm512_set1_epi64(0x35352e2e27272020), runs));
-        s.scales[r] = odd_of(_mm512_srli_epi32(_mm512_shuffle_epi32(runs, 0xf5), 27), 30);
-    }
-    lanes_of_8(points, &s, c, sum);
-}
-
-INLINE void lanes_iq2_xs(const char *const w[4], const __m512i points[4][2], const struct one_column *c,
-                         __m512i sum[4]) {
-    struct signed_rows s;
-    UNROLL for (int r = 0; r < 4; r++) {
-        const __m512i words = load_once(w[r] + offsetof(struct block_iq2_xs, qs));
-        s.signs[r] = even_signs(_mm512_multishift_epi64_epi8(_mm512_set1_epi64(0x3939292919190909), words));
-        s.scales[r] = sixteen_scales(w[r] + offsetof(struct block_iq2_xs, scales));
-    }
-    lanes_of_8(points, &s, c, sum);
-}
-
-// Each of 32 bytes twice.
-INLINE __m512i bytes_doubled(const char *p) {
-    __m512i words = bytes_to_16(p);
-    return _mm512_or_si512(words, _mm512_slli_epi16(words, 8));
-}
-
-INLINE void lanes_iq2_s(const char *const w[4], const __m512i points[4][2], const struct one_column *c,
-                        __m512i sum[4]) {
-    struct signed_rows s;
-    UNROLL for (int r = 0; r < 4; r++) {
-        s.signs[r] = bytes_doubled(w[r] + offsetof(struct block_iq2_s, signs));
-        s.scales[r] = sixteen_scales(w[r] + offsetof(struct block_iq2_s, scales));
-    }
-    lanes_of_8(points, &s, c, sum);
-}
-
-// start: less seven or nine times the sums of x, as points are moved up or down by one, and their fields by eight.
-INLINE struct one_column column_iq1(const int8_t *x, const int16_t *bs) {
-    struct one_column c = column_of(x);
-    __m512i one = sums_of_16(bs), eight = _mm512_slli_epi32(one, 3);
-    c.start[0] = _mm512_sub_epi32(one, eight);
-    c.start[1] = _mm512_sub_epi32(_mm512_setzero_si512(), _mm512_add_epi32(one, eight));
-    return c;
-}
-
-INLINE void lanes_iq1_s(const char *const w[4], const __m512i points[4][2], const struct one_column *c,
-                        __m512i sum[4]) {
-    const __m512i each = _mm512_set_epi32(0x70007, 0x70007, 0x60006, 0x60006, 0x50005, 0x50005, 0x40004, 0x40004,
-                                          0x30003, 0x30003, 0x20002, 0x20002, 0x10001, 0x10001, 0, 0);
-    __m512i words[4];
-    UNROLL for (int r = 0; r < 4; r++) {
-        __m128i qh = _mm_loadu_si128((const void *)(w[r] + offsetof(struct block_iq1_s, qh)));
-        words[r] = _mm512_permutexvar_epi16(each, _mm512_castsi128_si512(qh));
-        sum[r] = _mm512_mask_mov_epi32(c->start[0], _mm512_movepi32_mask(words[r]), c->start[1]);
-    }
-    UNROLL for (int k = 0; k < 4; k++) UNROLL for (int r = 0; r < 4; r++) sum[r] =
-        _mm512_dpbusd_epi32(sum[r], value_of_8(points[r][0], 0x100800, k), c->x[k]);
-    UNROLL for (int r = 0; r < 4; r++) sum[r] = _mm512_mullo_epi32(sum[r], odd_of(_mm512_srli_epi32(words[r], 11), 14));
-}
-
-// Fields eight times their value, plus two where the point is not moved down.
-INLINE void lanes_iq1_m(const char *const w[4], const __m512i points[4][2], const struct one_column *c,
-                        __m512i sum[4]) {
-    const __m512i quarter = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
-    const __m512i at = _mm512_broadcast_i32x4(_mm_setr_epi32(31, 2, 5, 8));
-    __m512i two[4], scales[4];
-    UNROLL for (int r = 0; r < 4; r++) {
-        __m128i qh = _mm_loadu_si128((const void *)(w[r] + offsetof(struct block_iq1_m, qh)));
-        __m512i bytes = _mm512_shuffle_epi8(_mm512_broadcast_i32x4(qh), four_times_in_lanes());
-        __m128i words = eight_bytes(w[r] + offsetof(struct block_iq1_m, scales));
-        __mmask64 up = _mm512_testn_epi8_mask(bytes, _mm512_set1_epi32((int)0x80800808));
-        two[r] = _mm512_maskz_mov_epi8(up, _mm512_set1_epi8(2));
-        scales[r] = _mm512_rorv_epi32(_mm512_permutexvar_epi16(quarter, _mm512_castsi128_si512(words)), at);
-        sum[r] = c->start[1];
-    }
-    UNROLL for (int k = 0; k < 4; k++) UNROLL for (int r = 0; r < 4; r++) {
-        const __m512i p = points[r][0];
-        const __m512i field = k == 0   ? _mm512_slli_epi16(p, 3)
-                              : k == 1 ? _mm512_slli_epi16(p, 1)
-                              : k == 2 ? _mm512_srli_epi16(p, 1)
-                                       : _mm512_srli_epi16(p, 3);
-        sum[r] = _mm512_dpbusd_epi32(sum[r], merge_bits(field, 0x18, two[r]), c->x[k]);
-    }
-    UNROLL for (int r = 0; r < 4; r++) sum[r] = _mm512_mullo_epi32(sum[r], odd_of(scales[r], 14));
-}
-
-// The same with four values of three bits in two bytes of a point.
-INLINE void lanes_of_4(const __m512i points[4][2], const uint8_t values8[8], const struct signed_rows *s,
-                       const struct one_column *c, __m512i sum[4]) {
-    const __m512i zero = _mm512_set1_epi8(GRID_ZERO),
-                  v = _mm512_set1_epi64((long long)word64_at((const char *)values8));
-    const long long one = 0x0101010101010101;
-    const __m512i upper = _mm512_setr_epi64(0, one, 2 * one, 3 * one, 4 * one, 5 * one, 6 * one, 7 * one);
-    const __m512i table[2] = {_mm512_add_epi8(v, zero), _mm512_add_epi8(_mm512_shuffle_epi8(v, upper), zero)};
-    UNROLL for (int r = 0; r < 4; r++) sum[r] = c->start[0];
-    UNROLL for (int k = 0; k < 4; k++) UNROLL for (int r = 0; r < 4; r++) {
-        __m512i codes = _mm512_permutexvar_epi8(points[r][k / 2], table[k % 2]);
-        __mmask64 minus = _mm512_test_epi8_mask(s->signs[r], _mm512_set1_epi16((short)(0x1001u << k)));
-        sum[r] = _mm512_dpbusd_epi32(sum[r], with_signs(codes, minus), c->x[k]);
-    }
-    UNROLL for (int r = 0; r < 4; r++) sum[r] = _mm512_mullo_epi32(sum[r], s->scales[r]);
-}
-
-// A word for each 32 elements: four times seven signs, and the scale.
-INLINE void lanes_iq3_xxs(const char *const w[4], const __m512i points[4][2], const struct one_column *c,
-                          __m512i sum[4]) {
-    struct signed_rows s;
-    UNROLL for (int r = 0; r < 4; r++) {
-        __m256i eight = _mm256_loadu_si256((const void *)(w[r] + offsetof(struct block_iq3_xxs, signs)));
-        __m512i words = _mm512_cvtepu32_epi64(eight);
-        s.signs[r] = even_signs(_mm512_multishift_epi64_epi8(_mm512_set1_epi64(0x15150e0e07070000), words));
-        s.scales[r] = odd_of(_mm512_srli_epi32(_mm512_shuffle_epi32(words, 0xa0), 27), 30);
-    }
-    lanes_of_4(points, grid_values_iq3_xxs, &s, c, sum);
-}
-
-INLINE void lanes_iq3_s(const char *const w[4], const __m512i points[4][2], const struct one_column *c,
-                        __m512i sum[4]) {
-    const __m512i at = _mm512_setr_epi32(31, 31, 3, 3, 7, 7, 11, 11, 15, 15, 19, 19, 23, 23, 27, 27);
-    struct signed_rows s;
-    UNROLL for (int r = 0; r < 4; r++) {
-        __m512i scales = _mm512_set1_epi32((int)word32_at(w[r] + offsetof(struct block_iq3_s, scales)));
-        s.signs[r] = bytes_doubled(w[r] + offsetof(struct block_iq3_s, signs));
-        s.scales[r] = odd_of(_mm512_rorv_epi32(scales, at), 30);
-    }
-    lanes_of_4(points, grid_values_iq3_s, &s, c, sum);
 }
 
 // The points of four rows, from the planes of the format's codebook.
@@ -346,31 +156,6 @@ INLINE void points_iq2_s(const char *const w[4], const char *planes, __m512i out
     points_of_pairs(planes, 8, &v, out);
 }
 
-// Of 2048 points: three bits above the bytes of their indices for each, from the bits `at` of four bytes on.
-INLINE void points_iq1(const char *const w[4], size_t qs, size_t qh, __m512i at, const char *planes,
-                       __m512i out[4][2]) {
-    struct wanted v;
-    UNROLL for (int i = 0; i < 2; i++) {
-        const char *a = w[2 * i], *b = w[2 * i + 1];
-        v.index[i] = two_256(a + qs, b + qs);
-        __m512i bits = _mm512_multishift_epi64_epi8(at, _mm512_cvtepu32_epi64(two_128(a + qh, b + qh)));
-        v.chunk[i] = chunks_of(v.index[i], bits, 14);
-    }
-    points_of_pairs(planes, 16, &v, out);
-}
-
-// A word of qh has three bits for each of four points.
-INLINE void points_iq1_s(const char *const w[4], const char *planes, __m512i out[4][2]) {
-    points_iq1(w, offsetof(struct block_iq1_s, qs), offsetof(struct block_iq1_s, qh),
-               _mm512_set1_epi64(0x1815120f0805023f), planes, out);
-}
-
-// A nibble of qh for each point: three bits of the index, and whether it is moved down.
-INLINE void points_iq1_m(const char *const w[4], const char *planes, __m512i out[4][2]) {
-    points_iq1(w, offsetof(struct block_iq1_m, qs), offsetof(struct block_iq1_m, qh),
-               _mm512_set1_epi64(0x1b17130f0b07033f), planes, out);
-}
-
 INLINE void points_iq3_xxs(const char *const w[4], const char *planes, __m512i out[4][2]) {
     struct wanted v;
     UNROLL for (int r = 0; r < 4; r++) {
@@ -390,16 +175,163 @@ INLINE void points_iq3_s(const char *const w[4], const char *planes, __m512i out
     points_of_rows(planes, 4, &v, out);
 }
 
-// One row a format: X(symbol, order, column, minimums, factor, points of four rows, codebook, its length, whether its
-// points have four values).
+// The sums of x over sixteen elements.
+INLINE __m512i sums_of_16(const int16_t *bs) {
+    return _mm512_cvtepi16_epi32(_mm256_loadu_si256((const void *)bs));
+}
+
+// Points of eight values of two bits, elements in order_fours: lane i belongs to the sub-block i of sixteen elements.
+// Value k of a byte turned to one of the four bytes of `values`; k = 3 wants points moved down by six bits.
+INLINE __m512i value_table(uint32_t values, int k) {
+    const __m512i each = _mm512_set1_epi32((int)values);
+    const long long one = 0x0101010101010101;
+    if (k == 1)
+        return _mm512_shuffle_epi8(each, _mm512_broadcast_i32x4(_mm_setr_epi32(0, 0x01010101, 0x02020202, 0x03030303)));
+    if (k == 2)
+        return _mm512_shuffle_epi8(each, _mm512_setr_epi64(0, 0, one, one, 2 * one, 2 * one, 3 * one, 3 * one));
+    return each;
+}
+
+INLINE __m512i value_of_8(__m512i points, uint32_t values, int k) {
+    return _mm512_permutexvar_epi8(k == 3 ? _mm512_srli_epi16(points, 6) : points, value_table(values, k));
+}
+
+// What four rows' blocks say beside their points.
+struct signed_rows {
+    __m512i signs[4]; // sign i of point p is bit i of the bytes 2 p and 2 p + 1
+    __m512i scales[4];
+};
+
+// Codes around GRID_ZERO whose signs are set become negative. The rows go side by side, as each sum is a chain.
+INLINE void lanes_of_8(const __m512i points[4][2], const struct signed_rows *s, const struct one_column *c,
+                       __m512i sum[4]) {
+    uint32_t values;
+    memcpy(&values, grid_values_iq2, sizeof values);
+    values += GRID_ZERO * 0x01010101u;
+    UNROLL for (int r = 0; r < 4; r++) sum[r] = c->more[0];
+    UNROLL for (int k = 0; k < 4; k++) UNROLL for (int r = 0; r < 4; r++) {
+        __mmask64 minus = _mm512_test_epi8_mask(s->signs[r], _mm512_set1_epi16((short)(0x1001u << k)));
+        sum[r] = _mm512_dpbusd_epi32(sum[r], with_signs(value_of_8(points[r][0], values, k), minus), c->x[k]);
+    }
+    UNROLL for (int r = 0; r < 4; r++) sum[r] = _mm512_mullo_epi32(sum[r], s->scales[r]);
+}
+
+// Beside the elements: less GRID_ZERO times their sums.
+INLINE void column_grid(const int8_t *x, const int16_t *bs, struct one_column *c) {
+    order_fours(x, c->x);
+    c->more[0] = _mm512_sub_epi32(_mm512_setzero_si512(), _mm512_slli_epi32(sums_of_16(bs), 6));
+}
+
+// 2 s + 1 of sixteen scales of four bits, in eight bytes.
+INLINE __m512i sixteen_scales(const char *p) {
+    const __m512i at = _mm512_set1_epi64(0x101010031010103f); // one bit below the nibbles
+    return odd_of(_mm512_multishift_epi64_epi8(at, _mm512_cvtepu8_epi64(_mm_loadl_epi64((const void *)p))), 30);
+}
+
+// Eight bytes a run: four points, then four times seven signs and the scale.
+INLINE void lanes_iq2_xxs(const char *const w[4], const char *table, const struct one_column *c, __m512i sum[4]) {
+    __m512i points[4][2];
+    points_iq2_xxs(w, table, points);
+    struct signed_rows s;
+    UNROLL for (int r = 0; r < 4; r++) {
+        const __m512i runs = load_once(w[r] + offsetof(struct block_iq2_xxs, runs));
+        s.signs[r] = even_signs(_mm512_multishift_epi64_epi8(_mm512_set1_epi64(0x35352e2e27272020), runs));
+        s.scales[r] = odd_of(_mm512_srli_epi32(_mm512_shuffle_epi32(runs, 0xf5), 27), 30);
+    }
+    lanes_of_8(points, &s, c, sum);
+}
+
+INLINE void lanes_iq2_xs(const char *const w[4], const char *table, const struct one_column *c, __m512i sum[4]) {
+    __m512i points[4][2];
+    points_iq2_xs(w, table, points);
+    struct signed_rows s;
+    UNROLL for (int r = 0; r < 4; r++) {
+        const __m512i words = load_once(w[r] + offsetof(struct block_iq2_xs, qs));
+        s.signs[r] = even_signs(_mm512_multishift_epi64_epi8(_mm512_set1_epi64(0x3939292919190909), words));
+        s.scales[r] = sixteen_scales(w[r] + offsetof(struct block_iq2_xs, scales));
+    }
+    lanes_of_8(points, &s, c, sum);
+}
+
+// Each of 32 bytes twice.
+INLINE __m512i bytes_doubled(const char *p) {
+    __m512i words = bytes_to_16(p);
+    return _mm512_or_si512(words, _mm512_slli_epi16(words, 8));
+}
+
+INLINE void lanes_iq2_s(const char *const w[4], const char *table, const struct one_column *c, __m512i sum[4]) {
+    __m512i points[4][2];
+    points_iq2_s(w, table, points);
+    struct signed_rows s;
+    UNROLL for (int r = 0; r < 4; r++) {
+        s.signs[r] = bytes_doubled(w[r] + offsetof(struct block_iq2_s, signs));
+        s.scales[r] = sixteen_scales(w[r] + offsetof(struct block_iq2_s, scales));
+    }
+    lanes_of_8(points, &s, c, sum);
+}
+
+// The same with four values of three bits in two bytes of a point.
+INLINE void lanes_of_4(const __m512i points[4][2], const uint8_t values8[8], const struct signed_rows *s,
+                       const struct one_column *c, __m512i sum[4]) {
+    const __m512i zero = _mm512_set1_epi8(GRID_ZERO),
+                  v = _mm512_set1_epi64((long long)word64_at((const char *)values8));
+    const long long one = 0x0101010101010101;
+    const __m512i upper = _mm512_setr_epi64(0, one, 2 * one, 3 * one, 4 * one, 5 * one, 6 * one, 7 * one);
+    const __m512i table[2] = {_mm512_add_epi8(v, zero), _mm512_add_epi8(_mm512_shuffle_epi8(v, upper), zero)};
+    UNROLL for (int r = 0; r < 4; r++) sum[r] = c->more[0];
+    UNROLL for (int k = 0; k < 4; k++) UNROLL for (int r = 0; r < 4; r++) {
+        __m512i codes = _mm512_permutexvar_epi8(points[r][k / 2], table[k % 2]);
+        __mmask64 minus = _mm512_test_epi8_mask(s->signs[r], _mm512_set1_epi16((short)(0x1001u << k)));
+        sum[r] = _mm512_dpbusd_epi32(sum[r], with_signs(codes, minus), c->x[k]);
+    }
+    UNROLL for (int r = 0; r < 4; r++) sum[r] = _mm512_mullo_epi32(sum[r], s->scales[r]);
+}
+
+// A word for each 32 elements: four times seven signs, and the scale.
+INLINE void lanes_iq3_xxs(const char *const w[4], const char *table, const struct one_column *c, __m512i sum[4]) {
+    __m512i points[4][2];
+    points_iq3_xxs(w, table, points);
+    struct signed_rows s;
+    UNROLL for (int r = 0; r < 4; r++) {
+        __m256i eight = _mm256_loadu_si256((const void *)(w[r] + offsetof(struct block_iq3_xxs, signs)));
+        __m512i words = _mm512_cvtepu32_epi64(eight);
+        s.signs[r] = even_signs(_mm512_multishift_epi64_epi8(_mm512_set1_epi64(0x15150e0e07070000), words));
+        s.scales[r] = odd_of(_mm512_srli_epi32(_mm512_shuffle_epi32(words, 0xa0), 27), 30);
+    }
+    lanes_of_4(points, grid_values_iq3_xxs, &s, c, sum);
+}
+
+INLINE void lanes_iq3_s(const char *const w[4], const char *table, const struct one_column *c, __m512i sum[4]) {
+    __m512i points[4][2];
+    points_iq3_s(w, table, points);
+    const __m512i at = _mm512_setr_epi32(31, 31, 3, 3, 7, 7, 11, 11, 15, 15, 19, 19, 23, 23, 27, 27);
+    struct signed_rows s;
+    UNROLL for (int r = 0; r < 4; r++) {
+        __m512i scales = _mm512_set1_epi32((int)word32_at(w[r] + offsetof(struct block_iq3_s, scales)));
+        s.signs[r] = bytes_doubled(w[r] + offsetof(struct block_iq3_s, signs));
+        s.scales[r] = odd_of(_mm512_rorv_epi32(scales, at), 30);
+    }
+    lanes_of_4(points, grid_values_iq3_s, &s, c, sum);
+}
+
+#define TABLE(sym, grid, n, of_4)                                                                                      \
+    INLINE void table_##sym(char *table) {                                                                             \
+        planes_of(grid, n, of_4, table);                                                                               \
+    }
+TABLE(iq2_xxs, grid_iq2_xxs, 256, false)
+TABLE(iq2_xs, grid_iq2_xs, 512, false)
+TABLE(iq2_s, grid_iq2_s, 1024, false)
+TABLE(iq3_xxs, grid_iq3_xxs, 256, true)
+TABLE(iq3_s, grid_iq3_s, 512, true)
+
+// One row a format: X(symbol, power of two of its sums, column, minimums, factor, codebook).
 #define FORMATS_ONE(X)                                                                                                 \
-    X(q2_k, order_planes, column_plain, offsets_q2_k, 1, NULL, NULL, 0, false)                                         \
-    X(q3_k, order_planes, column_q3_k, NULL, 1, NULL, NULL, 0, false)                                                  \
-    X(iq4_xs, order_halves, column_iq4_xs, NULL, 1, NULL, NULL, 0, false)                                              \
-    X(iq1_s, order_fours, column_iq1, NULL, 0.125f, points_iq1_s, grid_iq1, 2048, false)                               \
-    X(iq1_m, order_fours, column_iq1, NULL, 0.125f, points_iq1_m, grid_iq1, 2048, false)                               \
-    X(iq2_xxs, order_fours, column_grid, NULL, 0.125f, points_iq2_xxs, grid_iq2_xxs, 256, false)                       \
-    X(iq2_xs, order_fours, column_grid, NULL, 0.125f, points_iq2_xs, grid_iq2_xs, 512, false)                          \
-    X(iq2_s, order_fours, column_grid, NULL, 0.125f, points_iq2_s, grid_iq2_s, 1024, false)                            \
-    X(iq3_xxs, order_fours, column_grid, NULL, 0.25f, points_iq3_xxs, grid_iq3_xxs, 256, true)                         \
-    X(iq3_s, order_fours, column_grid, NULL, 1, points_iq3_s, grid_iq3_s, 512, true)
+    X(q2_k, 4, column_q2_k, mins_sums_q2_k, 1, NULL)                                                                   \
+    X(q3_k, 0, column_q3_k, NULL, 1, NULL)                                                                             \
+    X(iq4_xs, 0, column_iq4_xs, NULL, 1, NULL)                                                                         \
+    X(tq1_0, 8, column_tq1_0, NULL, 1, NULL)                                                                           \
+    X(iq2_xxs, 0, column_grid, NULL, 0.125f, table_iq2_xxs)                                                            \
+    X(iq2_xs, 0, column_grid, NULL, 0.125f, table_iq2_xs)                                                              \
+    X(iq2_s, 0, column_grid, NULL, 0.125f, table_iq2_s)                                                                \
+    X(iq3_xxs, 0, column_grid, NULL, 0.25f, table_iq3_xxs)                                                             \
+    X(iq3_s, 0, column_grid, NULL, 1, table_iq3_s)
