@@ -107,11 +107,11 @@ INLINE void add_block(const struct kind k, bool has_zero, const struct few256 *f
 }
 
 // A block of sixteen rows, `stride` bytes apart; the second half of a step lies `apart` elements behind the first.
-INLINE void few_block(const struct format256 f, const struct kind k, int zero, step_reader *read, size_t apart,
+INLINE void few_block(size_t size, const struct kind k, int zero, head_reader *head, step_reader *read, size_t apart,
                       const struct few256 *few, const char *w, size_t stride, const struct few_block *block) {
     struct panel256 *p = few->scratch;
     __m512i *rest = (__m512i *)(void *)p->q;
-    unpack_head(f, k, w, stride, p, 0); // to the first sixteen rows
+    unpack_head(k, head, w, stride, p, 0); // to the first sixteen rows
     for (size_t i = 0; i < 4; i++) {
         const size_t first = apart == 64 ? 128 * (i / 2) + 32 * (i % 2) : 64 * i, second = first + apart;
         const size_t len = (size_t)k.part_len;
@@ -119,7 +119,7 @@ INLINE void few_block(const struct format256 f, const struct kind k, int zero, s
         __m512i q[16];
         ask_ahead(few->ahead);
         for (size_t r = 4 * i; r < 4 * i + 4; r++)
-            prefetch_near(block->near + r * few->stride, f.block_size);
+            prefetch_near(block->near + r * few->stride, size);
         read(w, stride, i, rest, q);
         multiply_few(k, zero != 0, few, block, t, q);
     }

@@ -10,6 +10,7 @@
 #include "backends/cpu/avx512_begin.h"
 #include "backends/cpu/avx512_gemm.h"
 #include "backends/cpu/avx512_grids.h"
+#include "backends/cpu/avx512_heads256.h"
 #include "backends/cpu/avx512_turned256.h"
 
 // A block of a panel.
@@ -83,107 +84,13 @@ INLINE void panel_iq1_m(const char *b, __m512i q[4]) {
     halve_products(q, scales_iq1_m(b));
 }
 
-// Sixteen bytes of each of sixteen rows, turned: byte 4 i + k of the rows is quarter i of out[k].
-INLINE void turn_bytes(const __m128i row[16], __m512i out[4]) {
-    // Of four rows, byte i of each becomes 32 bits: bytes i, 16 + i, 32 + i, 48 + i.
-    const __m512i i = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    const __m512i bytes =
-        _mm512_add_epi32(_mm512_mullo_epi32(i, _mm512_set1_epi32(0x01010101)), _mm512_set1_epi32(0x30201000));
-    __m512i four[4];
-    UNROLL for (int k = 0; k < 4; k++) {
-        __m512i v = _mm512_inserti32x4(_mm512_castsi128_si512(row[4 * k]), row[4 * k + 1], 1);
-        v = _mm512_inserti32x4(_mm512_inserti32x4(v, row[4 * k + 2], 2), row[4 * k + 3], 3);
-        four[k] = _mm512_permutexvar_epi8(bytes, v);
-    }
-    turn_four(four, out);
-}
-
-// Byte i of all rows, widened; every index is known at compile time.
-INLINE __m128i turned_byte(const __m512i turned[4], int i) {
-    switch (i / 4) {
-    case 0:
-        return _mm512_extracti32x4_epi32(turned[i % 4], 0);
-    case 1:
-        return _mm512_extracti32x4_epi32(turned[i % 4], 1);
-    case 2:
-        return _mm512_extracti32x4_epi32(turned[i % 4], 2);
-    default:
-        return _mm512_extracti32x4_epi32(turned[i % 4], 3);
-    }
-}
-
-// The sub-scales of the parts for the rows 16 v .. 16 v + 15.
-INLINE void unpack_scales(const struct kind k, scales256_reader *scales, const char *w, size_t stride,
-                          struct panel256 *p, int v) {
-    __m128i row[16];
-    __m512i turned[4];
-    const int step = k.part_len / 16;
-    UNROLL for (size_t r = 0; r < 16; r++) row[r] = scales(w + r * stride);
-    turn_bytes(row, turned);
-    UNROLL for (int i = 0; i < 16; i += step) {
-        _mm512_store_si512(p->scale[i / step] + 16 * v, _mm512_cvtepi8_epi32(turned_byte(turned, i)));
-    }
-}
-
-INLINE void unpack_mins(const struct kind k, scales256_reader *mins, const char *w, size_t stride, struct panel256 *p,
-                        int v) {
-    __m128i row[16];
-    __m512i turned[4];
-    const int step = k.min_len / 16;
-    UNROLL for (size_t r = 0; r < 16; r++) row[r] = mins(w + r * stride);
-    turn_bytes(row, turned);
-    UNROLL for (int i = 0; i < 16; i += 2 * step) {
-        __m512i low = _mm512_cvtepu8_epi32(turned_byte(turned, i));
-        __m512i high = _mm512_cvtepu8_epi32(turned_byte(turned, i + step));
-        _mm512_store_si512(p->min[i / (2 * step)] + 16 * v, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
-    }
-}
-
-// What eight scales and minimums of six bits in three words of each row are: a byte each.
-INLINE void six_bits(const __m512i s[3], __m512i scales[2], __m512i mins[2]) {
-    const __m512i four = _mm512_set1_epi8(15), six = _mm512_set1_epi8(63), two = _mm512_set1_epi8(48);
-    scales[0] = _mm512_and_si512(s[0], six);
-    mins[0] = _mm512_and_si512(s[1], six);
-    scales[1] = _mm512_or_si512(_mm512_and_si512(s[2], four), _mm512_and_si512(_mm512_srli_epi32(s[0], 2), two));
-    mins[1] = _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi32(s[2], 4), four),
-                              _mm512_and_si512(_mm512_srli_epi32(s[1], 2), two));
-}
-
-// d in the low halves of words, or dmin in the high ones.
-INLINE __m512 halves_of(__m512i words) {
-    return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(words));
-}
-
-// The same as unpack_head for Q4_K and Q5_K, with lanes that are rows from the beginning.
-INLINE void unpack_head_q4_k(const char *w, size_t stride, struct panel256 *p, int v) {
-    __m512i word[4], scales[2], mins[2];
-    turn_words(w, stride, word);
-    six_bits(word + 1, scales, mins);
-    _mm512_store_ps(p->d + 16 * v, halves_of(word[0]));
-    _mm512_store_ps(p->dmin + 16 * v, halves_of(_mm512_srli_epi32(word[0], 16)));
-    UNROLL for (unsigned i = 0; i < 8; i++) {
-        const __m512i byte = _mm512_srli_epi32(scales[i / 4], 8 * (i % 4));
-        _mm512_store_si512(p->scale[i] + 16 * v, _mm512_and_si512(byte, _mm512_set1_epi32(255)));
-    }
-    UNROLL for (unsigned i = 0; i < 4; i++) {
-        const __m512i pair = _mm512_srli_epi32(mins[i / 2], 16 * (i % 2));
-        const __m512i low = _mm512_and_si512(pair, _mm512_set1_epi32(0xff));
-        const __m512i high = _mm512_and_si512(_mm512_slli_epi32(pair, 8), _mm512_set1_epi32(0xff0000));
-        _mm512_store_si512(p->min[i] + 16 * v, _mm512_or_si512(low, high));
-    }
-}
-
-INLINE __m512 sixteen_halves(const uint16_t h[16]) {
-    return _mm512_cvtph_ps(_mm256_loadu_si256((const void *)h));
-}
-
 // The codes of the rows 16 v .. 16 v + 15.
-INLINE void unpack_codes(const struct format256 f, codes256_reader *read, const char *w, size_t stride,
-                         const char *const ask[16], struct panel256 *p, int v) {
+INLINE void unpack_codes(size_t size, codes256_reader *read, const char *w, size_t stride, const char *const ask[16],
+                         struct panel256 *p, int v) {
     __m512i q[4][16];
     for (size_t r = 0; r < 16; r++) {
         __m512i row[4];
-        prefetch_lines(ask[r], f.block_size);
+        prefetch_lines(ask[r], size);
         read(w + r * stride, row);
         UNROLL for (int i = 0; i < 4; i++) q[i][r] = row[i];
     }
@@ -194,39 +101,48 @@ INLINE void unpack_codes(const struct format256 f, codes256_reader *read, const 
     }
 }
 
+// Byte i of each word, widened with its sign.
+INLINE __m512i widened(__m512i words, size_t i) {
+    return _mm512_srai_epi32(_mm512_slli_epi32(words, (unsigned)(24 - 8 * i)), 24);
+}
+
+// Bytes 2 i and 2 i + 1 of each word, widened.
+INLINE __m512i widened_pair(__m512i words, size_t i) {
+    return _mm512_shuffle_epi8(
+        words, _mm512_broadcast_i32x4(i ? _mm_setr_epi8(2, -1, 3, -1, 6, -1, 7, -1, 10, -1, 11, -1, 14, -1, 15, -1)
+                                        : _mm_setr_epi8(0, -1, 1, -1, 4, -1, 5, -1, 8, -1, 9, -1, 12, -1, 13, -1)));
+}
+
 // What stands beside the codes of the rows 16 v .. 16 v + 15.
-INLINE void unpack_head(const struct format256 f, const struct kind k, const char *w, size_t stride, struct panel256 *p,
+INLINE void unpack_head(const struct kind k, head_reader *read, const char *w, size_t stride, struct panel256 *p,
                         int v) {
-    if (f.scales == scales_q4_k) {
-        unpack_head_q4_k(w, stride, p, v);
-        return;
-    }
-    uint16_t h[16];
-    UNROLL for (size_t r = 0; r < 16; r++) h[r] = f.half(w + r * stride);
-    _mm512_store_ps(p->d + 16 * v, _mm512_mul_ps(sixteen_halves(h), _mm512_set1_ps(f.factor)));
+    struct head h;
+    read(w, stride, &h);
+    _mm512_store_ps(p->d + 16 * v, h.d);
     if (k.part_len < 256)
-        unpack_scales(k, f.scales, w, stride, p, v);
-    if (k.min_len) {
-        UNROLL for (size_t r = 0; r < 16; r++) h[r] = half_at(w + r * stride + offsetof(struct block_q2_k, dmin));
-        _mm512_store_ps(p->dmin + 16 * v, sixteen_halves(h));
-        unpack_mins(k, f.mins, w, stride, p, v);
-    }
+        UNROLL for (size_t i = 0; i < 256 / (size_t)k.part_len; i++)
+            _mm512_store_si512(p->scale[i] + 16 * v, widened(h.scales[i * h.each / 4], i * h.each % 4));
+    if (!k.min_len)
+        return;
+    _mm512_store_ps(p->dmin + 16 * v, h.dmin);
+    UNROLL for (size_t i = 0; i < 128 / (size_t)k.min_len; i++)
+        _mm512_store_si512(p->min[i] + 16 * v, widened_pair(h.mins[i / 2], i % 2));
 }
 
 // Block b of all rows; where rows are missing they are read through a copy.
-INLINE void unpack256(const struct format256 f, const struct kind k, codes256_reader *read, const struct dot_job *j,
-                      size_t b, struct panel256 *p) {
+INLINE void unpack256(size_t size, const struct kind k, codes256_reader *read, head_reader *head,
+                      const struct dot_job *j, size_t b, struct panel256 *p) {
     char copy[PANEL_ROWS * sizeof(struct block_q6_k)]; // the largest
     const bool whole = j->rows == PANEL_ROWS;
-    const size_t stride = whole ? j->row_size : f.block_size, at = b * f.block_size;
+    const size_t stride = whole ? j->row_size : size, at = b * size;
     const char *w = whole ? j->w + at : copy, *ask[PANEL_ROWS];
     if (!whole)
-        copy_runs(j, 0, PANEL_ROWS, at, f.block_size, f.block_size, copy);
+        copy_runs(j, 0, PANEL_ROWS, at, size, size, copy);
     for (uint32_t r = 0; r < PANEL_ROWS; r++)
         ask[r] = ahead_in_row(j, r, at);
     for (int v = 0; v < VECTORS; v++, w += 16 * stride) {
-        unpack_codes(f, read, w, stride, ask + 16 * v, p, v);
-        unpack_head(f, k, w, stride, p, v);
+        unpack_codes(size, read, w, stride, ask + 16 * v, p, v);
+        unpack_head(k, head, w, stride, p, v);
     }
 }
 
@@ -382,10 +298,10 @@ BY_ROWS(tq1_0, codes_tq1_0)
 
 #define GEMM256(sym, kind, read, zero, few_kind, few_zero, apart, least)                                               \
     static void unpack_##sym(const struct dot_job *j, size_t b, struct panel256 *p) {                                  \
-        unpack256(format_##sym(), kind, read, j, b, p);                                                                \
+        unpack256(sizeof(struct block_##sym), kind, read, head_##sym, j, b, p);                                        \
     }                                                                                                                  \
     static void few_##sym(const struct few256 *f, const char *w, size_t stride, const struct few_block *block) {       \
-        few_block(format_##sym(), few_kind, few_zero, step_##sym, apart, f, w, stride, block);                         \
+        few_block(sizeof(struct block_##sym), few_kind, few_zero, head_##sym, step_##sym, apart, f, w, stride, block); \
     }                                                                                                                  \
     static void gemm_##sym(const struct dot_job *j) {                                                                  \
         if (j->cols <= FEW_COLS)                                                                                       \
@@ -394,12 +310,6 @@ BY_ROWS(tq1_0, codes_tq1_0)
             multiply_##kind(unpack_##sym, zero, j);                                                                    \
     }
 
-#define FORMAT(sym, scales, mins, factor, zero, most)                                                                  \
-    INLINE struct format256 format_##sym(void) {                                                                       \
-        return (struct format256){codes_##sym, scales, mins, half_##sym, sizeof(struct block_##sym),                   \
-                                  factor,      zero,   most};                                                          \
-    }
-FORMATS256(FORMAT)
 PANELS256(GEMM256)
 
 #include "backends/cpu/avx512_end.h"
