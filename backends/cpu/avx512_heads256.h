@@ -50,9 +50,9 @@ INLINE void head_q3_k(const char *w, size_t stride, struct head *h) {
     turn_words(w + sizeof(struct block_q3_k) - 16, stride, word);
     UNROLL for (int i = 0; i < 3; i++) s[i] =
         _mm512_or_si512(_mm512_srli_epi32(word[i], 16), _mm512_slli_epi32(word[i + 1], 16));
-    UNROLL for (int i = 0; i < 4; i++) {
-        const __m512i low = masked_bytes(_mm512_srli_epi16(s[i % 2], i / 2 * 4), 15);
-        const __m512i high = _mm512_slli_epi16(masked_bytes(_mm512_srli_epi16(s[2], 2 * i), 3), 4);
+    UNROLL for (unsigned i = 0; i < 4; i++) {
+        const __m512i low = masked_bytes(_mm512_srli_epi32(s[i % 2], i / 2 * 4), 15);
+        const __m512i high = _mm512_slli_epi16(masked_bytes(_mm512_srli_epi32(s[2], 2 * i), 3), 4);
         h->scales[i] = _mm512_sub_epi8(_mm512_or_si512(low, high), _mm512_set1_epi8(32));
     }
     h->each = 1;
