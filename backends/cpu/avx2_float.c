@@ -251,6 +251,8 @@ static void gemm_bf16(const struct dot_job *j) {
 
 #include "backends/cpu/avx2_end.h"
 
+#define LEAST_COLS 17 // which pay (measured)
+
 void avx2_fill_float(struct kernels *k) {
     k->dot[QUANT_f32] = dot_f32;
     k->dot[QUANT_f16] = dot_f16;
@@ -258,5 +260,6 @@ void avx2_fill_float(struct kernels *k) {
     k->gemm[QUANT_f32] = gemm_f32;
     k->gemm[QUANT_f16] = gemm_f16;
     k->gemm[QUANT_bf16] = gemm_bf16;
+    k->gemm_cols[QUANT_f32] = k->gemm_cols[QUANT_f16] = k->gemm_cols[QUANT_bf16] = LEAST_COLS;
 }
 #endif

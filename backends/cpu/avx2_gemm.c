@@ -105,8 +105,20 @@ INLINE void block_sums256(const struct shape256 s, const uint8_t *p, const struc
 #include "backends/cpu/avx2_gemm.h"
 #include "backends/cpu/avx2_end.h"
 
+// From how many columns on panels pay, where that is not GEMM_MIN_COLS (measured on Zen 4).
+static const struct {
+    enum quant_index format;
+    uint8_t cols;
+} least[] = {
+    {QUANT_q4_0, 8},    {QUANT_q4_1, 8},   {QUANT_q5_0, 8},    {QUANT_q5_1, 8},  {QUANT_mxfp4, 8},   {QUANT_q1_0, 8},
+    {QUANT_q2_0, 8},    {QUANT_tq2_0, 8},  {QUANT_q2_k, 6},    {QUANT_q8_0, 11}, {QUANT_iq4_nl, 11}, {QUANT_nvfp4, 17},
+    {QUANT_iq2_xxs, 3}, {QUANT_iq2_xs, 3}, {QUANT_iq3_xxs, 3}, {QUANT_iq3_s, 3},
+};
+
 void avx2_fill_gemm(struct kernels *k) {
     fill_gemm(k);
+    for (size_t i = 0; i < ARRAY_LEN(least); i++)
+        k->gemm_cols[least[i].format] = least[i].cols;
 }
 
 #endif

@@ -194,7 +194,7 @@ INLINE void multiply256(const struct shape256 s, const struct dot_job *j, uint32
 static void fill_gemm(struct kernels *k) {
 #define SHAPE32(shape, each, fit, zero, min)
 #define SHAPE256(shape, sub, fit, zero, min)
-#define FORMAT32(sym, shape, runs, zero, m) k->gemm[QUANT_##sym] = gemm_##sym;
-#define FORMAT256(sym, shape, zero, mins, m) k->gemm[QUANT_##sym] = gemm_##sym;
+#define FORMAT32(sym, shape, runs, zero, m) k->gemm[QUANT_##sym] = gemm_##sym, k->gemm_cols[QUANT_##sym] = 0;
+#define FORMAT256(sym, shape, zero, mins, m) k->gemm[QUANT_##sym] = gemm_##sym, k->gemm_cols[QUANT_##sym] = 0;
 #include "backends/cpu/avx2_formats.h"
 }
