@@ -136,7 +136,7 @@ typedef float float_sums[GROUP_ROWS][BLOCK_COLS][16];
 
 static_assert(PANEL_ROWS / GROUP_ROWS * sizeof(float_sums) <= PANEL_BYTES, "float_sums");
 
-INLINE void float_tile(const float *const w[TILE_ROWS], const float *const x[TILE_COLS], size_t n,
+INLINE void float_tile(float w[TILE_ROWS][CHUNK], const float *const x[TILE_COLS], size_t n,
                        float *const at[TILE_ROWS][TILE_COLS]) {
     __m256 sum[TILE_ROWS][TILE_COLS][2];
     UNROLL for (int r = 0; r < TILE_ROWS; r++) UNROLL for (int c = 0; c < TILE_COLS; c++)
@@ -161,8 +161,8 @@ INLINE const float *float_column(const struct dot_job *j, uint32_t c) {
 }
 
 // The elements [at, at + len) of eight rows times the columns from `col` on.
-static void multiply_chunk(const float *const w[GROUP_ROWS], const struct dot_job *j, uint32_t col, size_t at,
-                           size_t len, float_sums sums) {
+static void multiply_chunk(float w[GROUP_ROWS][CHUNK], const struct dot_job *j, uint32_t col, size_t at, size_t len,
+                           float_sums sums) {
     for (uint32_t c = 0; c < BLOCK_COLS && col + c < j->cols; c += TILE_COLS) {
         const float *x[TILE_COLS];
         for (uint32_t i = 0; i < TILE_COLS; i++)
@@ -207,13 +207,13 @@ INLINE void finish_group(float_reader *read, size_t size, const struct dot_job *
     }
 }
 
-// The elements [at, at + len) of the rows from `first` on, widened if they are not float32 in the file.
+// The elements [at, at + len) of the rows from `first` on as float32. Rows that are so in the file are copied too:
+// there they begin at any address, and some way apart that suits the cache badly.
 INLINE void widen_group(float_reader *read, size_t size, const struct dot_job *j, uint32_t first, size_t at, size_t len,
-                        float wide[GROUP_ROWS][CHUNK], const float *w[GROUP_ROWS]) {
+                        float wide[GROUP_ROWS][CHUNK]) {
     for (uint32_t r = 0; r < GROUP_ROWS; r++) {
         const char *row = j->w + min_size(first + r, j->rows - 1) * j->row_size + at * size;
-        w[r] = size == 4 ? (const float *)(const void *)row : wide[r];
-        for (size_t i = 0; size != 4 && i < len; i += 16)
+        for (size_t i = 0; i < len; i += 16)
             v16_store(wide[r] + i, read(row + i * size, 16));
     }
 }
@@ -227,10 +227,9 @@ INLINE void gemm_float(float_reader *read, size_t size, const struct dot_job *j)
         memset(sums, 0, groups * sizeof *sums);
         for (size_t at = 0; at < whole; at += CHUNK)
             for (uint32_t g = 0; g < groups; g++) {
-                const float *w[GROUP_ROWS];
                 const size_t len = min_size(CHUNK, whole - at);
-                widen_group(read, size, j, g * GROUP_ROWS, at, len, wide, w);
-                multiply_chunk(w, j, col, at, len, sums[g]);
+                widen_group(read, size, j, g * GROUP_ROWS, at, len, wide);
+                multiply_chunk(wide, j, col, at, len, sums[g]);
             }
         for (uint32_t g = 0; g < groups; g++)
             finish_group(read, size, j, g * GROUP_ROWS, col, sums[g]);
