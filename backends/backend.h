@@ -40,9 +40,9 @@ struct backend_ops {
     // For messages: the level that runs, and the threads.
     const char *(*level)(const struct backend *b);
     unsigned (*threads)(const struct backend *b);
-    // Plain reads: bytes summed over [ptr, ptr + size) by all threads, to know what memory can give. Returns a
-    // checksum.
-    uint64_t (*read_all)(struct backend *b, const void *ptr, size_t size);
+    // Plain reads: words summed over [ptr, ptr + size) by all threads, to know what memory can give, with or without
+    // asking for lines ahead. Returns a checksum.
+    uint64_t (*read_all)(struct backend *b, const void *ptr, size_t size, bool ahead);
 };
 
 // Every backend begins with its table.
