@@ -31,6 +31,7 @@ void kernels_fill_avx512(struct kernels *k) {
     avx512_fill_dot32(k);
     avx512_fill_dot256(k);
     avx512_fill_one(k);
+    avx512_fill_one32(k);
     avx512_fill_gemm_float(k);
     avx512_fill_gemm32(k);
     avx512_fill_gemm256(k);

@@ -177,7 +177,7 @@ INLINE void dot32(const struct format32 f, const struct dot_job *j) {
 }
 
 #define DOT32(sym, bytes8, run_len, zero, has_min)                                                                     \
-    static void dot_##sym(const struct dot_job *j) {                                                                   \
+    void avx512_dot_##sym(const struct dot_job *j) {                                                                   \
         dot32((struct format32){codes_##sym, scales_##sym, bytes8, run_len, zero, has_min}, j);                        \
     }
 FORMATS32(DOT32)
@@ -185,7 +185,7 @@ FORMATS32(DOT32)
 #include "backends/cpu/avx512_end.h"
 
 void avx512_fill_dot32(struct kernels *k) {
-#define SLOT(sym, bytes8, run_len, zero, has_min) k->dot[QUANT_##sym] = dot_##sym;
+#define SLOT(sym, bytes8, run_len, zero, has_min) k->dot[QUANT_##sym] = avx512_dot_##sym;
     FORMATS32(SLOT)
 }
 
