@@ -134,10 +134,10 @@ INLINE __m128 d_iq1_m_of_four(const char *const w[FOUR]) {
 #define FORMATS_GRID(X)                                                                                                \
     X(iq1_s, lanes_of_iq1_s, table_iq1, 0.125f)                                                                        \
     X(iq1_m, lanes_of_iq1_m, table_iq1, 1)                                                                             \
-    X(iq2_xxs, lanes_of_8, table_iq2_xxs, 0.125f)                                                                      \
+    X(iq2_xxs, lanes_of_iq2_xxs, table_iq2_xxs, 0.125f)                                                                \
     X(iq2_xs, lanes_of_8, table_iq2_xs, 0.125f)                                                                        \
     X(iq2_s, lanes_of_8, table_iq2_s, 0.125f)                                                                          \
-    X(iq3_xxs, lanes_of_4, table_iq3_xxs, 0.25f)                                                                       \
+    X(iq3_xxs, lanes_of_iq3_xxs, table_iq3_xxs, 0.25f)                                                                 \
     X(iq3_s, lanes_of_4, table_iq3_s, 1)
 
 #define DOT256(sym, order, step, mins, dmin)                                                                           \

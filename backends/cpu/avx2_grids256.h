@@ -52,50 +52,58 @@ INLINE void table_iq3_s(char *table) {
     table_of_4(grid_iq3_s, 512, grid_values_iq3_s, table);
 }
 
-// A block as its products want it: where its points stand in the table, in bytes, in the order of the file, four of 16
-// bits to a number (fewer loads); a bit for the sign of each element, or a byte to add to each point; sub-scales of
-// sixteen elements; and what the sum begins with.
+// A block as its products want it: where its points stand in the table, in bytes, in the order of the file, two of 16
+// bits to a number (fewer loads), or else the points' indices where they lie in the block; a bit for the sign of each
+// element, or a byte to add to each point; sub-scales of sixteen elements; and what the sum begins with.
 struct points {
-    _Alignas(32) uint64_t places[16];
+    _Alignas(32) uint32_t places[32];
+    const char *indices;
     __m256i bits, start;
     __m128i scales;
 };
 
+typedef size_t place_reader(const struct points *p, int i);
+
 INLINE size_t place(const struct points *p, int i) {
-    return (uint16_t)(p->places[i / 4] >> 16 * (i % 4));
+    return i % 2 ? p->places[i / 2] >> 16 : (uint16_t)p->places[i / 2];
 }
 
-INLINE __m256i word64_everywhere(const char *p) {
-    long long v;
-    memcpy(&v, p, sizeof v);
-    return _mm256_set1_epi64x(v);
+// Of four indices in bytes two are read together: loads take as long as what takes numbers apart.
+INLINE size_t index_of_four(const char *four, int i) {
+    uint16_t upper;
+    memcpy(&upper, four + 2, sizeof upper);
+    return i == 3 ? upper >> 8 : i == 2 ? (uint8_t)upper : (uint8_t)four[i];
 }
 
-// Four words, first to last. Loads that repeat a word and blends need no shuffles, of which there are few at a time.
-INLINE __m256i four_words64(const char *a, const char *b, const char *c, const char *d) {
-    __m256i low = _mm256_blend_epi32(word64_everywhere(a), word64_everywhere(b), 0x0c);
-    __m256i high = _mm256_blend_epi32(word64_everywhere(c), word64_everywhere(d), 0xc0);
-    return _mm256_blend_epi32(low, high, 0xf0);
+INLINE size_t place_iq2_xxs(const struct points *p, int i) {
+    return 8 * index_of_four(p->indices + i / 4 * 8, i % 4);
 }
 
-// Two words of 32 bits; up to sixteen bytes are read.
+INLINE size_t place_iq3_xxs(const struct points *p, int i) {
+    return 4 * index_of_four(p->indices + i / 4 * 4, i % 4);
+}
+
+INLINE __m128i two_words64(const char *a, const char *b) {
+    return _mm_castps_si128(_mm_loadh_pi(_mm_castsi128_ps(_mm_loadl_epi64((const void *)a)), (const void *)b));
+}
+
 INLINE __m128i two_words(const char *a, const char *b) {
-    return _mm_unpacklo_epi32(_mm_cvtsi32_si128(word_at(a)), _mm_loadu_si128((const void *)b));
+    return _mm_insert_epi32(_mm_cvtsi32_si128(word_at(a)), word_at(b), 1);
 }
 
 // Vector k of half h.
-INLINE __m256i points_of_8(const char *table, const struct points *p, int h, int k) {
+INLINE __m256i points_of_8(place_reader *at, const char *table, const struct points *p, int h, int k) {
     const int i = 16 * h + k;
-    return four_words64(table + place(p, i), table + place(p, i + 4), table + place(p, i + 8),
-                        table + place(p, i + 12));
+    return _mm256_set_m128i(two_words64(table + at(p, i + 8), table + at(p, i + 12)),
+                            two_words64(table + at(p, i), table + at(p, i + 4)));
 }
 
-INLINE __m256i points_of_4(const char *table, const struct points *p, int h, int k) {
+INLINE __m256i points_of_4(place_reader *at, const char *table, const struct points *p, int h, int k) {
     const int i = 32 * h + 2 * k;
-    __m128i a = two_words(table + place(p, i), table + place(p, i + 1));
-    __m128i b = two_words(table + place(p, i + 8), table + place(p, i + 9));
-    __m128i c = two_words(table + place(p, i + 16), table + place(p, i + 17));
-    __m128i d = two_words(table + place(p, i + 24), table + place(p, i + 25));
+    __m128i a = two_words(table + at(p, i), table + at(p, i + 1));
+    __m128i b = two_words(table + at(p, i + 8), table + at(p, i + 9));
+    __m128i c = two_words(table + at(p, i + 16), table + at(p, i + 17));
+    __m128i d = two_words(table + at(p, i + 24), table + at(p, i + 25));
     return _mm256_set_m128i(_mm_unpacklo_epi64(c, d), _mm_unpacklo_epi64(a, b));
 }
 
@@ -104,21 +112,21 @@ INLINE __m256i widened(const void *bytes) {
 }
 
 INLINE void put_places(struct points *p, int i, __m256i v) {
-    _mm256_store_si256((void *)(p->places + 4 * i), v);
+    _mm256_store_si256((void *)(p->places + 8 * i), v);
 }
 
 // The byte of each of a half's sixteen points to the eight elements of vector k.
-INLINE __m256i spread_to_points(__m256i bytes, int h, int k) {
+INLINE __m256i spread_to_points(const struct points *p, int h, int k) {
     const __m256i at = _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 4, 4, 4, 4, 4, 4, 4, 4, 8, 8, 8, 8, 8, 8, 8, 8, 12, 12,
                                         12, 12, 12, 12, 12, 12);
-    __m256i half = h ? _mm256_permute2x128_si256(bytes, bytes, 0x11) : _mm256_permute2x128_si256(bytes, bytes, 0x00);
+    __m256i half = _mm256_broadcastsi128_si256(_mm_load_si128((const __m128i *)(const void *)&p->bits + h));
     return _mm256_shuffle_epi8(half, _mm256_add_epi8(at, _mm256_set1_epi8((char)k)));
 }
 
 // The activations of a vector, negative where the point's bit of an element is set.
-INLINE __m256i with_bits(__m256i x, __m256i signs, int h, int k) {
+INLINE __m256i with_bits(__m256i x, const struct points *p, int h, int k) {
     const __m256i bit = _mm256_set1_epi64x((long long)0x8040201008040201);
-    __m256i set = _mm256_cmpeq_epi8(_mm256_and_si256(spread_to_points(signs, h, k), bit), bit);
+    __m256i set = _mm256_cmpeq_epi8(_mm256_and_si256(spread_to_points(p, h, k), bit), bit);
     return _mm256_sign_epi8(x, _mm256_or_si256(set, _mm256_set1_epi8(1)));
 }
 
@@ -131,16 +139,17 @@ INLINE __m256i scales_of_points(__m128i scales, int h, int k) {
                                _mm256_add_epi8(at, _mm256_set1_epi8((char)(8 * h + k))));
 }
 
-typedef __m256i points_reader(const char *table, const struct points *p, int h, int k);
+typedef __m256i points_reader(place_reader *at, const char *table, const struct points *p, int h, int k);
 
 // Points with signs; sub-scales of 16 elements, or of 32 (then each stands there twice).
-INLINE __m256i lanes_with_signs(points_reader *read, const char *table, const struct points *p, const int8_t *x) {
+INLINE __m256i lanes_with_signs(points_reader *read, place_reader *at, const char *table, const struct points *p,
+                                const int8_t *x) {
     __m256i sum = _mm256_setzero_si256();
     UNROLL for (int h = 0; h < 2; h++) UNROLL for (int k = 0; k < 4; k += 2) {
         __m256i pairs[2];
         UNROLL for (int i = 0; i < 2; i++) {
-            __m256i v = with_bits(load_256(x + 32 * (4 * h + k + i)), p->bits, h, k + i);
-            pairs[i] = _mm256_maddubs_epi16(read(table, p, h, k + i), v);
+            __m256i v = with_bits(load_256(x + 32 * (4 * h + k + i)), p, h, k + i);
+            pairs[i] = _mm256_maddubs_epi16(read(at, table, p, h, k + i), v);
         }
         __m256i both = _mm256_add_epi16(pairs[0], pairs[1]);
         sum = chained(sum, _mm256_madd_epi16(both, scales_of_points(p->scales, h, k / 2)));
@@ -148,21 +157,22 @@ INLINE __m256i lanes_with_signs(points_reader *read, const char *table, const st
     return sum;
 }
 
-INLINE __m256i lanes_of_8(const char *table, const struct points *p, const int8_t *x) {
-    return lanes_with_signs(points_of_8, table, p, x);
-}
-
-INLINE __m256i lanes_of_4(const char *table, const struct points *p, const int8_t *x) {
-    return lanes_with_signs(points_of_4, table, p, x);
-}
+#define LANES_WITH_SIGNS(name, read, at)                                                                               \
+    INLINE __m256i lanes_of_##name(const char *table, const struct points *p, const int8_t *x) {                       \
+        return lanes_with_signs(read, at, table, p, x);                                                                \
+    }
+LANES_WITH_SIGNS(8, points_of_8, place)
+LANES_WITH_SIGNS(4, points_of_4, place)
+LANES_WITH_SIGNS(iq2_xxs, points_of_8, place_iq2_xxs)
+LANES_WITH_SIGNS(iq3_xxs, points_of_4, place_iq3_xxs)
 
 // Sub-scales of 32 elements.
 INLINE __m256i lanes_of_iq1_s(const char *table, const struct points *p, const int8_t *x) {
     __m256i sum = p->start;
     UNROLL for (int h = 0; h < 2; h++) {
         __m256i pairs = _mm256_setzero_si256();
-        UNROLL for (int i = 0; i < 4; i++) pairs =
-            _mm256_add_epi16(pairs, _mm256_maddubs_epi16(points_of_8(table, p, h, i), load_256(x + 32 * (4 * h + i))));
+        UNROLL for (int i = 0; i < 4; i++) pairs = _mm256_add_epi16(
+            pairs, _mm256_maddubs_epi16(points_of_8(place, table, p, h, i), load_256(x + 32 * (4 * h + i))));
         sum = chained(sum, _mm256_madd_epi16(pairs, scales_of_points(p->scales, h, 0)));
     }
     return sum;
@@ -171,8 +181,8 @@ INLINE __m256i lanes_of_iq1_s(const char *table, const struct points *p, const i
 INLINE __m256i lanes_of_iq1_m(const char *table, const struct points *p, const int8_t *x) {
     __m256i sum = p->start;
     UNROLL for (int h = 0; h < 2; h++) UNROLL for (int i = 0; i < 4; i += 2) {
-        __m256i a = _mm256_add_epi8(points_of_8(table, p, h, i), spread_to_points(p->bits, h, i));
-        __m256i b = _mm256_add_epi8(points_of_8(table, p, h, i + 1), spread_to_points(p->bits, h, i + 1));
+        __m256i a = _mm256_add_epi8(points_of_8(place, table, p, h, i), spread_to_points(p, h, i));
+        __m256i b = _mm256_add_epi8(points_of_8(place, table, p, h, i + 1), spread_to_points(p, h, i + 1));
         a = _mm256_maddubs_epi16(a, load_256(x + 32 * (4 * h + i)));
         b = _mm256_maddubs_epi16(b, load_256(x + 32 * (4 * h + i + 1)));
         sum = chained(sum, _mm256_madd_epi16(_mm256_add_epi16(a, b), scales_of_points(p->scales, h, i / 2)));
@@ -192,13 +202,10 @@ INLINE __m128i scales_of_words(__m256i v) {
 INLINE void read_iq2_xxs(const char *w, const int16_t *bs, struct points *p) {
     const char *runs = w + offsetof(struct block_iq2_xxs, runs);
     __m256 low = _mm256_castsi256_ps(load_256(runs)), high = _mm256_castsi256_ps(load_256(runs + 32));
-    __m256i even = _mm256_castps_si256(_mm256_shuffle_ps(low, high, 0x88));
     __m256i words = _mm256_castps_si256(_mm256_shuffle_ps(low, high, 0xdd));
     (void)bs;
-    even = _mm256_permute4x64_epi64(even, 0xd8);
     words = _mm256_permute4x64_epi64(words, 0xd8);
-    put_places(p, 0, _mm256_slli_epi16(_mm256_cvtepu8_epi16(_mm256_castsi256_si128(even)), 3));
-    put_places(p, 1, _mm256_slli_epi16(_mm256_cvtepu8_epi16(_mm256_extracti128_si256(even, 1)), 3));
+    p->indices = runs;
     p->bits = signs_of_28(words);
     p->scales = scales_of_words(words);
 }
@@ -242,7 +249,7 @@ INLINE void read_iq3_xxs(const char *w, const int16_t *bs, struct points *p) {
     const char *qs = w + offsetof(struct block_iq3_xxs, qs);
     const __m256i words = load_256(w + offsetof(struct block_iq3_xxs, signs));
     (void)bs;
-    UNROLL for (int i = 0; i < 4; i++) put_places(p, i, _mm256_slli_epi16(widened(qs + 16 * i), 2));
+    p->indices = qs;
     p->bits = signs_of_28(words);
     p->scales = scales_of_words(words);
 }
