@@ -31,49 +31,45 @@ struct few_block {
 
 typedef void few_reader(const struct few256 *f, const char *w, size_t stride, const struct few_block *block);
 
-// A step of a block: two times 32 elements of each row.
-struct few_step {
-    size_t part[2]; // where they begin in the block
-    const int32_t *scale[2];
-    bool fresh;
-};
-
-// Two columns at a block.
+// Two columns at a step, 32 elements of each row and 32 others `apart` behind them. All that is read lies at constant
+// distances from these pointers: there are no registers for more.
 struct few_columns {
     const char *q[2];
     const int32_t *zeros[2];
 };
 
-INLINE void multiply_step(const struct kind k, bool has_zero, const struct few_step t, const __m512i q[16],
-                          const struct few_columns *x, int32_t (*total)[16]) {
+INLINE void multiply_step(const struct kind k, bool has_zero, size_t apart, const __m512i q[16], const int32_t *scale,
+                          bool fresh, const struct few_columns *x, int32_t (*total)[16]) {
     const size_t len = (size_t)k.part_len, parts = len == 16 ? 2 : 1, groups = 8 / parts;
     __m512i acc[2][2][2]; // of a column, a half, a part
     UNROLL for (size_t c = 0; c < 2; c++) UNROLL for (size_t h = 0; h < 2; h++)
         UNROLL for (size_t i = 0; i < parts; i++) acc[c][h][i] =
-            has_zero && len < 256 ? _mm512_set1_epi32(x->zeros[c][t.part[h] / len + i]) : _mm512_setzero_si512();
+            has_zero && len < 256 ? _mm512_set1_epi32(x->zeros[c][h * apart / len + i]) : _mm512_setzero_si512();
     UNROLL for (size_t g = 0; g < 8; g++) UNROLL for (size_t c = 0; c < 2; c++) UNROLL for (size_t h = 0; h < 2; h++)
         acc[c][h][g / groups] = _mm512_dpbusd_epi32(acc[c][h][g / groups], q[8 * h + g],
-                                                    _mm512_set1_epi32(word32(x->q[c] + t.part[h] + 4 * g)));
+                                                    _mm512_set1_epi32(word32(x->q[c] + h * apart + 4 * g)));
     UNROLL for (size_t c = 0; c < 2; c++) {
-        __m512i sum = _mm512_maskz_load_epi32(t.fresh ? 0 : 0xffff, total[c]);
+        __m512i sum = _mm512_maskz_load_epi32(fresh ? 0 : 0xffff, total[c]);
         UNROLL for (size_t h = 0; h < 2; h++) UNROLL for (size_t i = 0; i < parts; i++) {
-            const __m512i scale = _mm512_load_si512(t.scale[h] + i * PANEL_ROWS);
-            sum = _mm512_add_epi32(sum, len < 256 ? _mm512_mullo_epi32(acc[c][h][i], scale) : acc[c][h][i]);
+            const __m512i s = _mm512_load_si512(scale + (h * apart / len + i) * PANEL_ROWS);
+            sum = _mm512_add_epi32(sum, len < 256 ? _mm512_mullo_epi32(acc[c][h][i], s) : acc[c][h][i]);
         }
         _mm512_store_si512(total[c], sum);
     }
 }
 
-// A step times all columns; the last one stands in for one that is not there.
-INLINE void multiply_few(const struct kind k, bool has_zero, const struct few256 *f, const struct few_block *block,
-                         const struct few_step t, const __m512i q[16]) {
-    const char *x = f->x + 256 * block->b;
-    const int32_t *zeros = f->zeros + 256 / (size_t)k.part_len * block->b;
+// The step of a block that begins at element `first`, times all columns; the last one stands in for one that is not
+// there.
+INLINE void multiply_few(const struct kind k, bool has_zero, size_t apart, const struct few256 *f,
+                         const struct few_block *block, size_t first, const __m512i q[16]) {
+    const size_t len = (size_t)k.part_len;
+    const int32_t *scale = f->scratch->scale[first / len], *zeros = f->zeros + 256 / len * block->b + first / len;
+    const char *x = f->x + 256 * block->b + first;
     int32_t(*total)[16] = block->total;
     for (uint32_t left = f->cols; left; left -= left > 1 ? 2 : 1) {
         const size_t next = left > 1 ? f->x_stride : 0;
         const struct few_columns two = {{x, x + next}, {zeros, zeros + f->zeros_stride}};
-        multiply_step(k, has_zero, t, q, &two, total);
+        multiply_step(k, has_zero, apart, q, scale, first == 0, &two, total);
         x += 2 * next;
         zeros += 2 * f->zeros_stride;
         total += 2;
@@ -113,15 +109,12 @@ INLINE void few_block(size_t size, const struct kind k, int zero, head_reader *h
     __m512i *rest = (__m512i *)(void *)p->q;
     unpack_head(k, head, w, stride, p, 0); // to the first sixteen rows
     for (size_t i = 0; i < 4; i++) {
-        const size_t first = apart == 64 ? 128 * (i / 2) + 32 * (i % 2) : 64 * i, second = first + apart;
-        const size_t len = (size_t)k.part_len;
-        const struct few_step t = {{first, second}, {p->scale[first / len], p->scale[second / len]}, i == 0};
         __m512i q[16];
         ask_ahead(few->ahead);
         for (size_t r = 4 * i; r < 4 * i + 4; r++)
             prefetch_near(block->near + r * few->stride, size);
         read(w, stride, i, rest, q);
-        multiply_few(k, zero != 0, few, block, t, q);
+        multiply_few(k, zero != 0, apart, few, block, apart == 64 ? 128 * (i / 2) + 32 * (i % 2) : 64 * i, q);
     }
     add_block(k, zero != 0, few, block, p);
 }
