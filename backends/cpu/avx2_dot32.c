@@ -133,21 +133,23 @@ INLINE __m256 add_step(const struct format32 f, const struct step *s, const stru
     return f.m ? _mm256_fmadd_ps(s->m, _mm256_load_ps(x->s + 8 * i), acc) : acc;
 }
 
-// The runs behind the last eight whole ones; nothing behind the matrix may be read. Lanes behind them are left alone.
-INLINE void add_rest(const struct format32 f, const char *w, const struct column *x, uint32_t cols, size_t i,
-                     size_t runs, __m256 acc[MAX_COLS]) {
-    char copy[8 * sizeof(struct block_q8_0)] = {0};
+// The runs behind the last eight whole ones. Unless `room` bytes at w reach that far, they are copied: nothing behind
+// the matrix may be read. Lanes behind them are left alone.
+INLINE void add_rest(const struct format32 f, const char *w, size_t room, const struct column *x, uint32_t cols,
+                     size_t i, size_t runs, __m256 acc[MAX_COLS]) {
+    char copy[8 * sizeof(struct block_q8_0)];
     const __m256 lanes = bits_to_lanes((1u << runs) - 1);
     struct step s;
-    memcpy(copy, w, runs * f.size / 8);
-    read_step(f, copy, &s);
+    if (room < f.size)
+        w = memcpy(copy, w, runs * f.size / 8);
+    read_step(f, w, &s);
     for (uint32_t c = 0; c < cols; c++)
         acc[c] = _mm256_blendv_ps(acc[c], add_step(f, &s, &x[c], i, acc[c]), lanes);
 }
 
 // One row times `cols` columns.
-INLINE void row_dot(const struct format32 f, const char *w, const char *ahead, const struct column *x, uint32_t cols,
-                    size_t n, float *y, size_t y_stride) {
+INLINE void row_dot(const struct format32 f, const char *w, const char *ahead, size_t room, const struct column *x,
+                    uint32_t cols, size_t n, float *y, size_t y_stride) {
     const size_t runs = n / (size_t)f.run_len, steps = runs / 8;
     __m256 acc[MAX_COLS];
     UNROLL for (int c = 0; c < MAX_COLS; c++) acc[c] = _mm256_setzero_ps();
@@ -160,7 +162,7 @@ INLINE void row_dot(const struct format32 f, const char *w, const char *ahead, c
     }
     if (runs % 8) {
         prefetch(ahead + steps * f.size, runs % 8 * f.size / 8);
-        add_rest(f, w + steps * f.size, x, cols, steps, runs % 8, acc);
+        add_rest(f, w + steps * f.size, room - steps * f.size, x, cols, steps, runs % 8, acc);
     }
     for (uint32_t c = 0; c < cols; c++)
         y[c * y_stride] = sum8(acc[c]);
@@ -172,8 +174,8 @@ INLINE void rows_dot(const struct format32 f, const struct dot_job *j, uint32_t 
     for (uint32_t c = 0; c < cols; c++)
         prepare(f, j, first + c, &x[c]);
     for (uint32_t r = 0; r < j->rows; r++)
-        row_dot(f, j->w + r * j->row_size, ahead_of_row(j, r, 1), x, cols, j->n, j->y + first * j->y_stride + r,
-                j->y_stride);
+        row_dot(f, j->w + r * j->row_size, ahead_of_row(j, r, 1), (j->rows - r) * j->row_size, x, cols, j->n,
+                j->y + first * j->y_stride + r, j->y_stride);
 }
 
 INLINE void dot32(const struct format32 f, const struct dot_job *j) {
