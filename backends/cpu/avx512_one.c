@@ -37,26 +37,44 @@ INLINE struct one_column column_at(const struct one_column *p) {
     return c;
 }
 
-// What a block of four rows adds to their partial sum acc.
-INLINE __m128 add_block(const struct one f, const char *const w[ROWS], size_t next, const char *table,
-                        const struct one_column *c, float d, struct places places[ROWS], __m128 acc) {
+// A block of four rows before its sums go across lanes.
+struct sums {
+    __m512i sum[ROWS], min;
+    __m128 scale, dmin;
+};
+
+INLINE struct sums sums_of_block(const struct one f, const char *const w[ROWS], size_t next, const char *table,
+                                 const struct one_column *c, float d, struct places places[ROWS]) {
+    struct sums s;
     const __m128 dx = _mm_set1_ps(d);
     const __m256 dw = f.d(w);
-    __m512i sum[ROWS];
-    lanes_of_rows(f, w, next, table, c, places, sum);
-    __m128i all = int_sums_of_four(sum[0], sum[1], sum[2], sum[3]);
-    all = f.shift ? _mm_srai_epi32(all, f.shift) : all;
-    __m128 scales = _mm256_castps256_ps128(dw);
-    scales = f.factor == 1 ? scales : _mm_mul_ps(scales, _mm_set1_ps(f.factor));
-    acc = _mm_fmadd_ps(_mm_mul_ps(scales, dx), _mm_cvtepi32_ps(all), acc);
-    if (!f.mins)
-        return acc;
-    return _mm_fnmadd_ps(_mm_mul_ps(_mm256_extractf128_ps(dw, 1), dx), _mm_cvtepi32_ps(f.mins(w, c)), acc);
+    lanes_of_rows(f, w, next, table, c, places, s.sum);
+    __m128 scale = _mm256_castps256_ps128(dw);
+    s.scale = _mm_mul_ps(f.factor == 1 ? scale : _mm_mul_ps(scale, _mm_set1_ps(f.factor)), dx);
+    s.min = f.mins ? f.mins(w, c) : _mm512_setzero_si512();
+    s.dmin = f.mins ? _mm_mul_ps(_mm256_extractf128_ps(dw, 1), dx) : _mm_setzero_ps();
+    return s;
+}
+
+// The sums of the lanes of each quarter.
+INLINE __m128i sums_of_quarters(__m512i v) {
+    const __m512i quarters = _mm512_setr_epi32(0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+    v = _mm512_add_epi32(v, _mm512_shuffle_epi32(v, 0x4e));
+    v = _mm512_add_epi32(v, _mm512_shuffle_epi32(v, 0xb1));
+    return _mm512_castsi512_si128(_mm512_permutexvar_epi32(quarters, v));
+}
+
+// The partial sum acc and what the block adds to it.
+INLINE __m128 add_block(const struct one f, const struct sums *s, __m128 acc) {
+    __m128i all = int_sums_of_four(s->sum[0], s->sum[1], s->sum[2], s->sum[3]);
+    acc = _mm_fmadd_ps(s->scale, _mm_cvtepi32_ps(f.shift ? _mm_srai_epi32(all, f.shift) : all), acc);
+    return f.mins ? _mm_fnmadd_ps(s->dmin, _mm_cvtepi32_ps(sums_of_quarters(s->min)), acc) : acc;
 }
 
 INLINE void one_column(const struct one f, const struct dot_job *j) {
     const struct quant_vec x = quant_act_vec(j->layout, j->x);
     const size_t blocks = j->n / 256;
+    const __m512i none = _mm512_setzero_si512();
     struct one_column *columns = j->panel;
     char *table = (char *)(columns + blocks);
     for (size_t b = 0; b < blocks; b++)
@@ -73,14 +91,18 @@ INLINE void one_column(const struct one f, const struct dot_job *j) {
             if (f.read)
                 f.read(w[r], &places[r]);
         }
+        struct sums before = {{none, none, none, none}, none, _mm_setzero_ps(), _mm_setzero_ps()};
         UNROLL for (int i = 0; i < 8; i++) acc[i] = _mm_setzero_ps();
         for (size_t b = 0; b < blocks; b++) {
             const size_t next = b + 1 < blocks ? f.block_size : 0;
             prefetch(ahead + b * ROWS * f.block_size, ROWS * f.block_size);
             const struct one_column c = column_at(&columns[b]);
-            acc[b % 8] = add_block(f, w, next, table, &c, x.d[b], places, acc[b % 8]);
+            const struct sums s = sums_of_block(f, w, next, table, &c, x.d[b], places);
+            acc[(b + 7) % 8] = add_block(f, &before, acc[(b + 7) % 8]);
+            before = s;
             UNROLL for (int r = 0; r < ROWS; r++) w[r] += f.block_size;
         }
+        acc[(blocks + 7) % 8] = add_block(f, &before, acc[(blocks + 7) % 8]);
         _mm_mask_storeu_ps(j->y + first, (__mmask8)((1u << rows) - 1), sum8_of_four(acc));
     }
 }
@@ -91,7 +113,6 @@ INLINE void one_column(const struct one f, const struct dot_job *j) {
         UNROLL for (int r = 0; r < ROWS; r++) d[r] = half_##sym(w[r]);                                                 \
         return _mm256_castps128_ps256(four_halves(d));                                                                 \
     }
-SCALES(q3_k)
 SCALES(iq4_xs)
 SCALES(tq1_0)
 SCALES(iq1_s)

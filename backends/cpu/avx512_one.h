@@ -9,7 +9,7 @@
 // A column's block, written once for all rows of a job: 256 elements in the format's order (64 more in some), and
 // what else the sums of every row need of it.
 struct one_column {
-    __m512i x[5], more[2];
+    __m512i x[5], more[4];
 };
 
 struct places;
@@ -22,8 +22,8 @@ struct one {
     __m512i (*row)(const char *w, const struct places *p, const char *table, const struct one_column *c);
     int shift;
     void (*column)(const int8_t *x, const int16_t *bs, struct one_column *c);
-    // The sums of minimum * x of four blocks; NULL: none.
-    __m128i (*mins)(const char *const w[4], const struct one_column *c);
+    // The sums of minimum * x of four blocks, each in the lanes of a quarter; NULL: none.
+    __m512i (*mins)(const char *const w[4], const struct one_column *c);
     __m256 (*d)(const char *const w[4]); // the scales of four blocks, then those of their minimums
     size_t block_size;
     float factor;               // of the scales
@@ -113,19 +113,19 @@ INLINE void lanes_q2_k(const char *const w[4], const char *table, const struct o
     const __m512i at[2] = {_mm512_setr_epi64(0, 2 * e, e, 3 * e, 8 * e, 10 * e, 9 * e, 11 * e),
                            _mm512_setr_epi64(4 * e, 6 * e, 5 * e, 7 * e, 12 * e, 14 * e, 13 * e, 15 * e)};
     (void)table;
+    __m512i qs[4], v[4][2];
     UNROLL for (int r = 0; r < 4; r++) {
-        const __m512i qs = load_once(w[r] + offsetof(struct block_q2_k, qs)), none = _mm512_setzero_si512();
-        __m512i v[4];
-        UNROLL for (int k = 0; k < 4; k++) {
-            __m512i codes = k < 3 ? qs : shifted_down(qs, 2);
-            v[k] =
-                _mm512_dpbusd_epi32(none, _mm512_and_si512(codes, _mm512_set1_epi8(k < 3 ? 3 << 2 * k : 48)), c->x[k]);
-        }
-        sum[r] = none;
-        UNROLL for (int i = 0; i < 2; i++) {
-            __m512i words = _mm512_add_epi16(at[i], _mm512_set1_epi16((short)(16 * r)));
+        qs[r] = load_once(w[r] + offsetof(struct block_q2_k, qs));
+        sum[r] = _mm512_setzero_si512();
+    }
+    UNROLL for (int k = 0; k < 4; k++) UNROLL for (int r = 0; r < 4; r++) {
+        __m512i codes = k < 3 ? qs[r] : shifted_down(qs[r], 2);
+        codes = _mm512_and_si512(codes, _mm512_set1_epi8(k < 3 ? 3 << 2 * k : 48));
+        v[r][k % 2] = _mm512_dpbusd_epi32(_mm512_setzero_si512(), codes, c->x[k]);
+        if (k % 2) {
+            __m512i words = _mm512_add_epi16(at[k / 2], _mm512_set1_epi16((short)(16 * r)));
             words = _mm512_maskz_permutexvar_epi8(0x5555555555555555, words, scales);
-            sum[r] = _mm512_dpwssd_epi32(sum[r], _mm512_packs_epi32(v[2 * i], v[2 * i + 1]), words);
+            sum[r] = _mm512_dpwssd_epi32(sum[r], _mm512_packs_epi32(v[r][0], v[r][1]), words);
         }
     }
 }
@@ -138,14 +138,10 @@ INLINE void column_q2_k(const int8_t *x, const int16_t *bs, struct one_column *c
     c->more[1] = _mm512_broadcast_i32x4(_mm256_cvtepi16_epi8(_mm256_and_si256(sums, _mm256_set1_epi16(127))));
 }
 
-INLINE __m128i mins_sums_q2_k(const char *const w[4], const struct one_column *c) {
+INLINE __m512i mins_sums_q2_k(const char *const w[4], const struct one_column *c) {
     const __m512i mins = _mm512_and_si512(_mm512_srli_epi16(four_heads(w), 4), _mm512_set1_epi8(15));
     __m512i v = _mm512_slli_epi32(_mm512_dpbusd_epi32(_mm512_setzero_si512(), mins, c->more[0]), 7);
-    v = _mm512_dpbusd_epi32(v, mins, c->more[1]);
-    v = _mm512_add_epi32(v, _mm512_shuffle_epi32(v, 0x4e));
-    v = _mm512_add_epi32(v, _mm512_shuffle_epi32(v, 0xb1));
-    const __m512i quarters = _mm512_setr_epi32(0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
-    return _mm512_castsi512_si128(_mm512_permutexvar_epi32(quarters, v));
+    return _mm512_dpbusd_epi32(v, mins, c->more[1]);
 }
 
 INLINE __m256 d_q2_k(const char *const w[4]) {
@@ -160,32 +156,71 @@ INLINE __m256 d_q2_k(const char *const w[4]) {
     return _mm256_cvtph_ps(_mm_shuffle_epi8(v, sort));
 }
 
-// Beside the elements: less four times their sums, in 16 bits.
+// Codes of three bits that stand as in Q2_K, and so are 1, 4, 16 and 16 times what they mean. Beside the elements: less
+// so many times the zero of codes, 4, times the products' sums of each vector.
 INLINE void column_q3_k(const int8_t *x, const int16_t *bs, struct one_column *c) {
-    __m256i four = _mm256_slli_epi16(_mm256_loadu_si256((const void *)bs), 2);
+    const __m512i none = _mm512_setzero_si512();
+    (void)bs;
     order_planes(x, c->x);
-    c->more[0] = _mm512_zextsi256_si512(_mm256_sub_epi16(_mm256_setzero_si256(), four));
+    UNROLL for (int k = 0; k < 4; k++) {
+        const __m512i zero = _mm512_set1_epi8(k < 3 ? 4 << 2 * k : 64);
+        c->more[k] = _mm512_sub_epi32(none, _mm512_dpbusd_epi32(none, zero, c->x[k]));
+    }
+}
+
+// The last sixteen bytes of four blocks, one to each quarter: two of codes, the sub-scales, and the scale.
+INLINE __m512i four_ends_q3_k(const char *const w[4]) {
+    const char *ends[4];
+    UNROLL for (int r = 0; r < 4; r++) ends[r] = w[r] + sizeof(struct block_q3_k) - 16;
+    return four_heads(ends);
+}
+
+INLINE __m256 d_q3_k(const char *const w[4]) {
+    const __m512i last = _mm512_castsi128_si512(_mm_setr_epi16(7, 15, 23, 31, 7, 15, 23, 31));
+    return _mm256_cvtph_ps(_mm512_castsi512_si128(_mm512_permutexvar_epi16(last, four_ends_q3_k(w))));
+}
+
+// The sub-scales of two rows each, in 16 bits, 16, 4, 1 and 1 times.
+INLINE void four_scales_q3_k(const char *const w[4], __m512i scales[2]) {
+    const __m512i ends = four_ends_q3_k(w);
+    const __m128i of_low = _mm_setr_epi8(2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5, 6, 7, 8, 9);
+    const __m128i of_high = _mm_setr_epi8(10, 11, 12, 13, 10, 11, 12, 13, 10, 11, 12, 13, 10, 11, 12, 13);
+    const __m512i up = _mm512_broadcast_i32x4(_mm_setr_epi16(4, 4, 2, 2, 0, 0, 0, 0));
+    __m512i low = _mm512_shuffle_epi8(ends, _mm512_broadcast_i32x4(of_low));
+    __m512i high = _mm512_shuffle_epi8(ends, _mm512_broadcast_i32x4(of_high));
+    low = _mm512_srlv_epi64(low, _mm512_broadcast_i32x4(_mm_setr_epi32(0, 0, 4, 0)));
+    high = _mm512_rolv_epi32(high, _mm512_broadcast_i32x4(_mm_setr_epi32(4, 2, 0, 30)));
+    low = merge_bits(high, 0x30, _mm512_and_si512(low, _mm512_set1_epi8(15)));
+    low = _mm512_sub_epi8(low, _mm512_set1_epi8(32));
+    scales[0] = _mm512_sllv_epi16(_mm512_cvtepi8_epi16(_mm512_castsi512_si256(low)), up);
+    scales[1] = _mm512_sllv_epi16(_mm512_cvtepi8_epi16(_mm512_extracti64x4_epi64(low, 1)), up);
 }
 
 INLINE void lanes_q3_k(const char *const w[4], const char *table, const struct one_column *c, __m512i sum[4]) {
     const long long e = 0x0001000100010001;
     const __m512i at[2] = {_mm512_setr_epi64(0, 2 * e, e, 3 * e, 8 * e, 10 * e, 9 * e, 11 * e),
                            _mm512_setr_epi64(4 * e, 6 * e, 5 * e, 7 * e, 12 * e, 14 * e, 13 * e, 15 * e)};
-    __m512i qs[4], high[4], scales[4], v[4][2];
+    const __m512i to_third = _mm512_setr_epi64(3, 3, 3, 3, 63, 63, 63, 63);
+    __m512i scales[2];
     (void)table;
+    four_scales_q3_k(w, scales);
+    __m512i qs[4], high[4], v[4][2];
     UNROLL for (int r = 0; r < 4; r++) {
         qs[r] = load_once(w[r] + offsetof(struct block_q3_k, qs));
-        high[r] = shifted_twice(w[r] + offsetof(struct block_q3_k, hmask), 0, 4, 0); // bit k belongs to vector k
-        scales[r] = _mm512_castsi256_si512(_mm256_cvtepi8_epi16(scales_q3_k(w[r])));
-        sum[r] = _mm512_dpwssd_epi32(_mm512_setzero_si512(), scales[r], c->more[0]);
+        high[r] = _mm512_broadcast_i64x4(_mm256_loadu_si256((const void *)w[r]));
+        high[r] = _mm512_rolv_epi64(high[r], to_third); // bit k, or 4 + k, to bit k + 3
+        sum[r] = _mm512_setzero_si512();
     }
     UNROLL for (int k = 0; k < 4; k++) UNROLL for (int r = 0; r < 4; r++) {
-        __m512i low = _mm512_and_si512(shifted_down(qs[r], 2 * k), _mm512_set1_epi8(3));
-        __m512i third = k < 2 ? _mm512_slli_epi16(high[r], k ? 1 : 2) : shifted_down(high[r], k - 2);
-        v[r][k % 2] = _mm512_dpbusd_epi32(_mm512_setzero_si512(), merge_bits(third, 4, low), c->x[k]);
-        if (k % 2)
-            sum[r] = _mm512_dpwssd_epi32(sum[r], _mm512_packs_epi32(v[r][0], v[r][1]),
-                                         _mm512_permutexvar_epi16(at[k / 2], scales[r]));
+        __m512i codes = k < 3 ? qs[r] : shifted_down(qs[r], 2);
+        codes = _mm512_and_si512(codes, _mm512_set1_epi8(k < 3 ? 3 << 2 * k : 48));
+        __m512i third = k == 0 ? shifted_down(high[r], 1) : k == 2 ? _mm512_slli_epi16(high[r], 1) : high[r];
+        v[r][k % 2] = _mm512_dpbusd_epi32(c->more[k], merge_bits(third, k < 3 ? 4 << 2 * k : 64, codes), c->x[k]);
+        if (k % 2) {
+            __m512i words = _mm512_add_epi16(at[k / 2], _mm512_set1_epi16((short)(r % 2 * 16)));
+            words = _mm512_permutexvar_epi16(words, scales[r / 2]);
+            sum[r] = _mm512_dpwssd_epi32(sum[r], _mm512_packs_epi32(v[r][0], v[r][1]), words);
+        }
     }
 }
 

@@ -327,7 +327,7 @@ TABLE(iq3_s, grid_iq3_s, 512, true)
 // One row a format: X(symbol, power of two of its sums, column, minimums, factor, codebook).
 #define FORMATS_ONE(X)                                                                                                 \
     X(q2_k, 4, column_q2_k, mins_sums_q2_k, 1, NULL)                                                                   \
-    X(q3_k, 0, column_q3_k, NULL, 1, NULL)                                                                             \
+    X(q3_k, 4, column_q3_k, NULL, 1, NULL)                                                                             \
     X(iq4_xs, 0, column_iq4_xs, NULL, 1, NULL)                                                                         \
     X(tq1_0, 8, column_tq1_0, NULL, 1, NULL)                                                                           \
     X(iq2_xxs, 0, column_grid, NULL, 0.125f, table_iq2_xxs)                                                            \
