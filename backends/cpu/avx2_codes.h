@@ -249,6 +249,24 @@ INLINE __m128i scales_q3_k(const char *b) {
     return _mm_sub_epi8(v, _mm_set1_epi8(32));
 }
 
+// Eight six-bit numbers spread to sixteen bytes, each twice: scales from the packed 12 bytes, then the minimums.
+INLINE __m128i twice(uint32_t low, uint32_t high) {
+    __m128i v = _mm_cvtsi64_si128((long long)((uint64_t)high << 32 | low));
+    return _mm_unpacklo_epi8(v, v);
+}
+
+INLINE __m128i scales_q4_k(const char *b) {
+    uint32_t s[3];
+    memcpy(s, b + offsetof(struct block_q4_k, scales), sizeof s);
+    return twice(s[0] & 0x3f3f3f3f, (s[2] & 0x0f0f0f0f) | (s[0] >> 2 & 0x30303030));
+}
+
+INLINE __m128i mins_q4_k(const char *b) {
+    uint32_t s[3];
+    memcpy(s, b + offsetof(struct block_q4_k, scales), sizeof s);
+    return twice(s[1] & 0x3f3f3f3f, (s[2] >> 4 & 0x0f0f0f0f) | (s[1] >> 2 & 0x30303030));
+}
+
 INLINE __m128i scales_q5_k(const char *b) {
     return scales_q4_k(b);
 }

@@ -14,16 +14,6 @@ typedef __m128i scales256_reader(const char *b);
 // The block's scale.
 typedef uint16_t half_reader(const char *b);
 
-struct format256 {
-    codes256_reader *codes;
-    scales256_reader *scales, *mins; // NULL: scales are all 1; there are no minimums
-    half_reader *half;
-    size_t block_size;
-    float factor; // times the half is the scale
-    int zero;     // the code of 0
-    int most;     // the largest |code| (as stored)
-};
-
 // Nibbles: the low ones of 32 bytes, then the high ones.
 INLINE __m512i nibbles_of_32(const char *qs) {
     __m512i v = _mm512_broadcast_i64x4(_mm256_loadu_si256((const void *)qs));
@@ -78,14 +68,6 @@ INLINE __m128i scales_q2_k(const char *b) {
     return _mm_and_si128(_mm_loadu_si128((const void *)b), _mm_set1_epi8(15));
 }
 
-INLINE __m128i mins_q2_k(const char *b) {
-    return _mm_and_si128(_mm_srli_epi16(_mm_loadu_si128((const void *)b), 4), _mm_set1_epi8(15));
-}
-
-INLINE uint16_t half_q2_k(const char *b) {
-    return half_at(b + offsetof(struct block_q2_k, d));
-}
-
 INLINE __m512i quarter_q3_k(const char *b, int i) {
     __m512i high = shifted_twice(b + offsetof(struct block_q3_k, hmask), 2 * i, 2 * i + 1, 2);
     return add_bits(pairs_of_bits(b + offsetof(struct block_q3_k, qs), i), high, 4);
@@ -110,18 +92,10 @@ INLINE __m512i quarter_q4_k(const char *b, int i) {
     return nibbles_of_32(b + offsetof(struct block_q4_k, qs) + 32 * i);
 }
 
-INLINE uint16_t half_q4_k(const char *b) {
-    return half_at(b);
-}
-
 INLINE __m512i quarter_q5_k(const char *b, int i) {
     __m512i high = shifted_twice(b + offsetof(struct block_q5_k, qh), 2 * i, 2 * i + 1, 4);
     return add_bits(nibbles_of_32(b + offsetof(struct block_q5_k, qs) + 32 * i), high, 16);
 }
-
-#define scales_q5_k scales_q4_k
-#define mins_q5_k mins_q4_k
-#define half_q5_k half_q4_k
 
 INLINE __m512i quarter_q6_k(const char *b, int i) {
     __m512i low = _mm512_loadu_si512(b + offsetof(struct block_q6_k, ql) + 64 * (i / 2));
@@ -151,10 +125,6 @@ INLINE __m128i eight_scales_iq4_xs(const char *b) {
     __m128i low = nibbles_in_order(b + offsetof(struct block_iq4_xs, scales_l), 4);
     __m128i s = _mm_or_si128(low, _mm_packus_epi16(high, high));
     return _mm_sub_epi8(s, _mm_set1_epi8(32));
-}
-
-INLINE __m128i scales_iq4_xs(const char *b) {
-    return bytes_twice(eight_scales_iq4_xs(b));
 }
 
 INLINE uint16_t half_iq4_xs(const char *b) {

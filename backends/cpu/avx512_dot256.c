@@ -1,27 +1,33 @@
 // SPDX-License-Identifier: MIT
-// AVX-512, few columns, formats with one float scale per 256 elements. The lanes of a sum are four rows; their codes
-// are read once for all columns.
+// AVX-512, one column, formats with one float scale per 256 elements. The lanes of a sum are four rows. avx512_one.c
+// has those that gain by another order of the column.
 #if defined(__x86_64__)
 #include <string.h>
 
 #include "backends/cpu/avx512.h"
 
 #include "backends/cpu/avx512_begin.h"
-#include "backends/cpu/avx512_grids.h"
+#include "backends/cpu/avx512_codes256.h"
 #include "backends/cpu/avx512_sums4.h"
 
 #define ROWS 4
-#define MAX_COLS 8 // at once
 
-// Pairs of products beyond 16 bits (most * 127 * 2) need the dot instruction and a multiplication in 32 bits;
-// sub-scales of such formats are those of 32 elements.
-#define WIDE_CODE 129
+struct format256 {
+    codes256_reader *codes;
+    scales256_reader *scales; // NULL: all are 1, or heads are those of Q4_K
+    half_reader *half;        // NULL: heads are those of Q4_K
+    size_t block_size;
+    int zero; // the code of 0
+};
+
+INLINE bool has_packed_heads(const struct format256 f) {
+    return !f.half;
+}
 
 // What stands beside the codes in the blocks of four rows.
 struct heads {
     __m512i scale[ROWS]; // int16: the row's sub-scales (Q4_K, Q5_K: all eight in each quarter)
     __m512i mins;        // int16: eight minimums of each row in a quarter (Q4_K, Q5_K)
-    __m256i min[ROWS];   // int16 (other formats with minimums)
     __m128 d, dmin;
 };
 
@@ -57,18 +63,13 @@ INLINE void heads_of_q4_k(const char *const w[ROWS], struct heads *h) {
 }
 
 INLINE void heads_of(const struct format256 f, const char *const w[ROWS], struct heads *h) {
-    uint16_t d[ROWS], dmin[ROWS];
+    uint16_t d[ROWS];
     UNROLL for (int r = 0; r < ROWS; r++) {
-        h->scale[r] = f.scales ? _mm512_castsi256_si512(_mm256_cvtepi8_epi16(f.scales(w[r]))) : _mm512_setzero_si512();
         d[r] = f.half(w[r]);
-        if (f.mins) {
-            h->min[r] = _mm256_cvtepu8_epi16(f.mins(w[r]));
-            dmin[r] = half_at(w[r] + offsetof(struct block_q2_k, dmin));
-        }
+        if (f.scales)
+            h->scale[r] = _mm512_castsi256_si512(_mm256_cvtepi8_epi16(f.scales(w[r])));
     }
-    h->d = _mm_mul_ps(four_halves(d), _mm_set1_ps(f.factor));
-    if (f.mins)
-        h->dmin = four_halves(dmin);
+    h->d = four_halves(d);
 }
 
 // The sub-scale of each of the 32 words of the bytes of 64 elements, the i-th of a block.
@@ -85,88 +86,32 @@ INLINE __m512i scale_words(bool packed, __m512i scales, int i) {
         scales, _mm512_add_epi16(_mm512_mullo_epi16(word, _mm512_set1_epi16(0x0202)), _mm512_set1_epi16(0x0100)));
 }
 
-// A row's codes and, for each pair of them, its sub-scale in 16 bits. With wide codes `scale` is one vector of 32 bits:
-// twice the sub-scales of the even 32 elements, then twice those of the odd ones.
-struct row_codes {
-    __m512i q[4], scale[4];
-};
-
-INLINE bool has_packed_heads(const struct format256 f) {
-    return f.scales == scales_q4_k;
-}
-
-INLINE void read_codes(const struct format256 f, const char *w, const struct heads *h, int r, struct row_codes *c) {
-    f.codes(w, c->q);
-    if (!f.scales)
-        return;
-    if (f.most >= WIDE_CODE) {
-        const __m512i even_odd = _mm512_setr_epi32(0, 4, 8, 12, 0, 4, 8, 12, 2, 6, 10, 14, 2, 6, 10, 14);
-        __m512i scales = _mm512_cvtepi16_epi32(_mm512_castsi512_si256(h->scale[r]));
-        c->scale[0] = _mm512_permutexvar_epi32(even_odd, scales);
-        return;
-    }
-    UNROLL for (int i = 0; i < 4; i++) c->scale[i] = scale_words(has_packed_heads(f), h->scale[r], i);
-}
-
-INLINE __m256i times(__m256i v, int k) {
-    switch (k) {
-    case 1:
-        return v;
-    case 4:
-        return _mm256_slli_epi32(v, 2);
-    case 32:
-        return _mm256_slli_epi32(v, 5);
-    case 64:
-        return _mm256_slli_epi32(v, 6);
-    case 128:
-        return _mm256_slli_epi32(v, 7);
-    default:
-        return _mm256_mullo_epi32(v, _mm256_set1_epi32(k));
-    }
-}
-
 // What the zero of the codes adds to a row's sum: zero * sum of scale * x.
 INLINE __m512i zero_lanes(const struct format256 f, const struct heads *h, int r, const int16_t *bs) {
-    __m256i scale = f.scales ? _mm512_castsi512_si256(h->scale[r]) : _mm256_set1_epi16(1);
-    __m256i sum = _mm256_madd_epi16(scale, _mm256_loadu_si256((const void *)bs));
-    return _mm512_zextsi256_si512(times(sum, f.zero));
+    __m256i zero = _mm256_set1_epi16((short)f.zero);
+    if (f.scales)
+        zero = _mm256_mullo_epi16(_mm512_castsi512_si256(h->scale[r]), zero);
+    return _mm512_zextsi256_si512(_mm256_madd_epi16(zero, _mm256_loadu_si256((const void *)bs)));
 }
 
-// The sum of scale * code * x of wide codes. A vector of products has eight lanes for each of two sub-scales; the four
-// are added up so that each 128 bits have a lane of each.
-INLINE __m512i wide_lanes(const struct row_codes *c, const int8_t *q) {
-    __m512i v[4];
-    UNROLL for (int i = 0; i < 4; i++) v[i] =
-        _mm512_dpbusd_epi32(_mm512_setzero_si512(), c->q[i], _mm512_loadu_si512(q + 64 * i));
-    __m512i a = _mm512_add_epi32(_mm512_unpacklo_epi32(v[0], v[1]), _mm512_unpackhi_epi32(v[0], v[1]));
-    __m512i b = _mm512_add_epi32(_mm512_unpacklo_epi32(v[2], v[3]), _mm512_unpackhi_epi32(v[2], v[3]));
-    __m512i sums = _mm512_add_epi32(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
-    return _mm512_mullo_epi32(sums, c->scale[0]);
-}
-
-// One row's block: the sum of scale * (code - zero) * x over sixteen lanes.
-INLINE __m512i row_lanes(const struct format256 f, const struct row_codes *c, const struct heads *h, int r,
-                         const int8_t *q, const int16_t *bs) {
-    __m512i sum = _mm512_setzero_si512();
-    if (f.most >= WIDE_CODE)
-        sum = wide_lanes(c, q);
-    else
-        UNROLL for (int i = 0; i < 4; i++) {
-            __m512i x = _mm512_loadu_si512(q + 64 * i);
-            sum = f.scales ? _mm512_dpwssd_epi32(sum, _mm512_maddubs_epi16(c->q[i], x), c->scale[i])
-                           : _mm512_dpbusd_epi32(sum, c->q[i], x);
-        }
+// The sum of scale * (code - zero) * x of row r, in lanes.
+INLINE __m512i row_lanes(const struct format256 f, const char *w, const struct heads *h, int r, const int8_t *q,
+                         const int16_t *bs) {
+    const bool scaled = f.scales || has_packed_heads(f);
+    __m512i sum = _mm512_setzero_si512(), codes[4];
+    f.codes(w, codes);
+    UNROLL for (int i = 0; i < 4; i++) {
+        const __m512i x = _mm512_loadu_si512(q + 64 * i);
+        sum = scaled ? _mm512_dpwssd_epi32(sum, _mm512_maddubs_epi16(codes[i], x),
+                                           scale_words(has_packed_heads(f), h->scale[r], i))
+                     : _mm512_dpbusd_epi32(sum, codes[i], x);
+    }
     return f.zero ? _mm512_sub_epi32(sum, zero_lanes(f, h, r, bs)) : sum;
 }
 
 // The sums of minimum * x of four rows.
-INLINE __m128i offsets(const struct format256 f, const struct heads *h, const int16_t *bs) {
+INLINE __m128i offsets(const struct heads *h, const int16_t *bs) {
     const __m256i of_x = _mm256_loadu_si256((const void *)bs);
-    if (!has_packed_heads(f)) {
-        __m512i v[ROWS];
-        UNROLL for (int r = 0; r < ROWS; r++) v[r] = _mm512_zextsi256_si512(_mm256_madd_epi16(h->min[r], of_x));
-        return int_sums_of_four(v[0], v[1], v[2], v[3]);
-    }
     __m256i pairs = _mm256_madd_epi16(of_x, _mm256_set1_epi16(1));
     __m512i v = _mm512_madd_epi16(h->mins, _mm512_broadcast_i32x4(_mm256_cvtepi32_epi16(pairs)));
     v = _mm512_add_epi32(v, _mm512_shuffle_epi32(v, 0x4e));
@@ -175,15 +120,15 @@ INLINE __m128i offsets(const struct format256 f, const struct heads *h, const in
     return _mm512_castsi512_si128(_mm512_permutexvar_epi32(quarters, v));
 }
 
-// What block b of four rows adds to one column's partial sum.
+// What block b of four rows adds to a partial sum.
 INLINE __m128 add_block(const struct format256 f, const struct heads *h, const __m512i lanes4[ROWS],
                         const struct quant_vec *x, size_t b, __m128 acc) {
-    __m128 d = _mm_set1_ps(x->d[b]);
-    __m128i sum = int_sums_of_four(lanes4[0], lanes4[1], lanes4[2], lanes4[3]);
+    const __m128 d = _mm_set1_ps(x->d[b]);
+    const __m128i sum = int_sums_of_four(lanes4[0], lanes4[1], lanes4[2], lanes4[3]);
     acc = _mm_fmadd_ps(_mm_mul_ps(h->d, d), _mm_cvtepi32_ps(sum), acc);
-    if (!f.mins)
+    if (!has_packed_heads(f))
         return acc;
-    return _mm_fnmadd_ps(_mm_mul_ps(h->dmin, d), _mm_cvtepi32_ps(offsets(f, h, x->bs + 16 * b)), acc);
+    return _mm_fnmadd_ps(_mm_mul_ps(h->dmin, d), _mm_cvtepi32_ps(offsets(h, x->bs + 16 * b)), acc);
 }
 
 INLINE void heads_at(const struct format256 f, const char *const row[ROWS], size_t b, struct heads *h) {
@@ -195,67 +140,57 @@ INLINE void heads_at(const struct format256 f, const char *const row[ROWS], size
         heads_of(f, w, h);
 }
 
-// Four rows times `cols` columns; acc[c][b mod 8] holds the four rows' partial sums. Heads are read a block ahead: all
-// of a block's work waits for them, and where a page is new they come late.
-INLINE void add_blocks(const struct format256 f, const char *const row[ROWS], const struct quant_vec *x, uint32_t cols,
-                       size_t n, const char *ahead, __m128 acc[MAX_COLS][8]) {
+// Four rows; acc[b mod 8] holds their partial sums. Heads are read a block ahead: all of a block's work waits for them,
+// and where a page is new they come late.
+INLINE void add_blocks(const struct format256 f, const char *const row[ROWS], const struct quant_vec *x, size_t n,
+                       const char *ahead, __m128 acc[8]) {
     struct heads h, next;
     heads_at(f, row, 0, &next);
     for (size_t b = 0; b < n / 256; b++) {
-        struct row_codes codes;
-        __m512i sum[MAX_COLS][ROWS];
+        __m512i sum[ROWS];
         prefetch(ahead + b * ROWS * f.block_size, ROWS * f.block_size);
         h = next;
         heads_at(f, row, b + 1 < n / 256 ? b + 1 : b, &next);
-        UNROLL for (int r = 0; r < ROWS; r++) {
-            read_codes(f, row[r] + b * f.block_size, &h, r, &codes);
-            for (uint32_t c = 0; c < cols; c++)
-                sum[c][r] = row_lanes(f, &codes, &h, r, x[c].q + 256 * b, x[c].bs + 16 * b);
-        }
-        for (uint32_t c = 0; c < cols; c++)
-            acc[c][b % 8] = add_block(f, &h, sum[c], &x[c], b, acc[c][b % 8]);
+        UNROLL for (int r = 0; r < ROWS; r++) sum[r] =
+            row_lanes(f, row[r] + b * f.block_size, &h, r, x->q + 256 * b, x->bs + 16 * b);
+        acc[b % 8] = add_block(f, &h, sum, x, b, acc[b % 8]);
     }
 }
 
-INLINE void rows_dot(const struct format256 f, const struct dot_job *j, uint32_t first, uint32_t cols) {
-    struct quant_vec x[MAX_COLS];
-    for (uint32_t c = 0; c < cols; c++)
-        x[c] = quant_act_vec(j->layout, j->x + (first + c) * j->x_stride);
+INLINE void one_column(const struct format256 f, const struct dot_job *j) {
+    const struct quant_vec x = quant_act_vec(j->layout, j->x);
     for (uint32_t r = 0; r < j->rows; r += ROWS) {
         const char *row[ROWS];
         uint32_t rows = j->rows - r < ROWS ? j->rows - r : ROWS;
+        __m128 acc[8];
         for (uint32_t i = 0; i < ROWS; i++)
             row[i] = j->w + (r + (i < rows ? i : rows - 1)) * j->row_size;
-        __m128 acc[MAX_COLS][8];
-        for (uint32_t c = 0; c < cols; c++)
-            UNROLL for (int i = 0; i < 8; i++) acc[c][i] = _mm_setzero_ps();
-        add_blocks(f, row, x, cols, j->n, ahead_of_row(j, r, ROWS), acc);
-        for (uint32_t c = 0; c < cols; c++)
-            _mm_mask_storeu_ps(j->y + (first + c) * j->y_stride + r, (__mmask8)((1u << rows) - 1),
-                               sum8_of_four(acc[c]));
+        UNROLL for (int i = 0; i < 8; i++) acc[i] = _mm_setzero_ps();
+        add_blocks(f, row, &x, j->n, ahead_of_row(j, r, ROWS), acc);
+        _mm_mask_storeu_ps(j->y + r, (__mmask8)((1u << rows) - 1), sum8_of_four(acc));
     }
 }
 
-INLINE void dot256(const struct format256 f, const struct dot_job *j) {
-    if (j->cols == 1)
-        rows_dot(f, j, 0, 1);
-    else
-        for (uint32_t c = 0; c < j->cols; c += MAX_COLS)
-            rows_dot(f, j, c, j->cols - c < MAX_COLS ? j->cols - c : MAX_COLS);
-}
+// One row a format: X(symbol, sub-scales, half, zero).
+#define FORMATS256(X)                                                                                                  \
+    X(q4_k, NULL, NULL, 0)                                                                                             \
+    X(q5_k, NULL, NULL, 0)                                                                                             \
+    X(q6_k, scales_q6_k, half_q6_k, 32)                                                                                \
+    X(tq2_0, NULL, half_tq2_0, 1)
 
-#define DOT256(sym, scales, mins, factor, zero, most)                                                                  \
-    void avx512_dot_##sym(const struct dot_job *j) {                                                                   \
-        dot256(                                                                                                        \
-            (struct format256){codes_##sym, scales, mins, half_##sym, sizeof(struct block_##sym), factor, zero, most}, \
-            j);                                                                                                        \
+#define DOT256(sym, scales, half, zero)                                                                                \
+    static void dot_##sym(const struct dot_job *j) {                                                                   \
+        for (uint32_t c = 0; c < j->cols; c++) {                                                                       \
+            const struct dot_job one = job_of_column(j, c);                                                            \
+            one_column((struct format256){codes_##sym, scales, half, sizeof(struct block_##sym), zero}, &one);         \
+        }                                                                                                              \
     }
 FORMATS256(DOT256)
 
 #include "backends/cpu/avx512_end.h"
 
 void avx512_fill_dot256(struct kernels *k) {
-#define SLOT(sym, scales, mins, factor, zero, most) k->dot[QUANT_##sym] = avx512_dot_##sym;
+#define SLOT(sym, scales, half, zero) k->dot[QUANT_##sym] = dot_##sym;
     FORMATS256(SLOT)
 }
 

@@ -280,21 +280,21 @@ BY_ROWS(tq1_0, codes_tq1_0)
 // How each format is multiplied: X(symbol, kind, reader of the panel, zero; for few columns kind, zero, elements
 // between the halves of a step; from how many columns on turning rows pays (measured)).
 #define PANELS256(X)                                                                                                   \
-    X(q2_k, products_min, panel_q2_k, 0, products_min, 0, 32, 3)                                                       \
-    X(q3_k, products, panel_q3_k, ZERO_Q3_K, wide16, 4, 32, 4)                                                         \
-    X(q4_k, wide32_min, codes_q4_k, 0, wide32_min, 0, 32, 3)                                                           \
-    X(q5_k, wide32_min, codes_q5_k, 0, wide32_min, 0, 32, 3)                                                           \
-    X(q6_k, wide16, codes_q6_k, 32, wide16, 32, 64, 4)                                                                 \
-    X(iq1_s, products_halved, panel_iq1_s, ZERO_IQ1, products_halved, ZERO_IQ1, 32, 6)                                 \
-    X(iq1_m, products_halved, panel_iq1_m, ZERO_IQ1, products_halved, ZERO_IQ1, 32, 6)                                 \
-    X(iq2_xxs, wide32, codes_iq2_xxs, GRID_ZERO, wide32, GRID_ZERO, 32, 4)                                             \
-    X(iq2_xs, wide16, codes_iq2_xs, GRID_ZERO, wide16, GRID_ZERO, 32, 4)                                               \
-    X(iq2_s, wide16, codes_iq2_s, GRID_ZERO, wide16, GRID_ZERO, 32, 4)                                                 \
-    X(iq3_xxs, wide32, codes_iq3_xxs, GRID_ZERO, wide32, GRID_ZERO, 32, 4)                                             \
-    X(iq3_s, wide32, codes_iq3_s, GRID_ZERO, wide32, GRID_ZERO, 32, 4)                                                 \
-    X(iq4_xs, wide32, codes_iq4_xs, 128, wide32, 128, 32, 3)                                                           \
-    X(tq1_0, products, codes_tq1_0, 1, products, 1, 32, 4)                                                             \
-    X(tq2_0, products, codes_tq2_0, 1, products, 1, 32, 3)
+    X(q2_k, products_min, panel_q2_k, 0, products_min, 0, 32, 2)                                                       \
+    X(q3_k, products, panel_q3_k, ZERO_Q3_K, wide16, 4, 32, 2)                                                         \
+    X(q4_k, wide32_min, codes_q4_k, 0, wide32_min, 0, 32, 2)                                                           \
+    X(q5_k, wide32_min, codes_q5_k, 0, wide32_min, 0, 32, 2)                                                           \
+    X(q6_k, wide16, codes_q6_k, 32, wide16, 32, 64, 2)                                                                 \
+    X(iq1_s, products_halved, panel_iq1_s, ZERO_IQ1, products_halved, ZERO_IQ1, 32, 4)                                 \
+    X(iq1_m, products_halved, panel_iq1_m, ZERO_IQ1, products_halved, ZERO_IQ1, 32, 3)                                 \
+    X(iq2_xxs, wide32, codes_iq2_xxs, GRID_ZERO, wide32, GRID_ZERO, 32, 2)                                             \
+    X(iq2_xs, wide16, codes_iq2_xs, GRID_ZERO, wide16, GRID_ZERO, 32, 2)                                               \
+    X(iq2_s, wide16, codes_iq2_s, GRID_ZERO, wide16, GRID_ZERO, 32, 2)                                                 \
+    X(iq3_xxs, wide32, codes_iq3_xxs, GRID_ZERO, wide32, GRID_ZERO, 32, 2)                                             \
+    X(iq3_s, wide32, codes_iq3_s, GRID_ZERO, wide32, GRID_ZERO, 32, 2)                                                 \
+    X(iq4_xs, wide32, codes_iq4_xs, 128, wide32, 128, 32, 2)                                                           \
+    X(tq1_0, products, codes_tq1_0, 1, products, 1, 32, 3)                                                             \
+    X(tq2_0, products, codes_tq2_0, 1, products, 1, 32, 2)
 
 #define GEMM256(sym, kind, read, zero, few_kind, few_zero, apart, least)                                               \
     static void unpack_##sym(const struct dot_job *j, size_t b, struct panel256 *p) {                                  \

@@ -188,12 +188,11 @@ static void gemm_zero16(runs_reader *read, size_t bytes8, int zero, const struct
 
 #define GEMM32(sym, bytes8, run_len, zero, has_min)                                                                    \
     static void unpack_##sym(const char *w, size_t stride, const char *const ask[PANEL_ROWS], char *const to[8]) {     \
-        unpack_eight((struct format32){codes_##sym, scales_##sym, bytes8, run_len, zero, has_min}, turned_##sym, w,    \
-                     stride, ask, to);                                                                                 \
+        unpack_eight((struct format32){scales_##sym, bytes8, run_len, zero, has_min}, turned_##sym, w, stride, ask,    \
+                     to);                                                                                              \
     }                                                                                                                  \
     static void few_##sym(const struct few32 *f, const char *w, size_t stride, struct few_step t) {                    \
-        few_runs((struct format32){codes_##sym, scales_##sym, bytes8, run_len, zero, has_min}, turned_##sym, f, w,     \
-                 stride, t);                                                                                           \
+        few_runs((struct format32){scales_##sym, bytes8, run_len, zero, has_min}, turned_##sym, f, w, stride, t);      \
     }                                                                                                                  \
     static void gemm_##sym(const struct dot_job *j) {                                                                  \
         if (j->cols <= FEW_COLS)                                                                                       \
@@ -209,7 +208,7 @@ FORMATS32(GEMM32)
 
 #include "backends/cpu/avx512_end.h"
 
-#define LEAST_COLS 3 // for which turning rows pays (measured)
+#define LEAST_COLS 2 // for which turning rows pays (measured)
 
 void avx512_fill_gemm32(struct kernels *k) {
 #define SLOT(sym, bytes8, run_len, zero, has_min)                                                                      \

@@ -275,21 +275,3 @@ INLINE uint16_t half_first(const char *b) {
 #define half_iq2_s half_first
 #define half_iq3_xxs half_first
 #define half_iq3_s half_first
-
-// One row a format: X(symbol, scales, minimums, factor, zero, largest code).
-#define FORMATS256(X)                                                                                                  \
-    X(q2_k, scales_q2_k, mins_q2_k, 1, 0, 3)                                                                           \
-    X(q3_k, scales_q3_k, NULL, 1, 4, 7)                                                                                \
-    X(q4_k, scales_q4_k, mins_q4_k, 1, 0, 15)                                                                          \
-    X(q5_k, scales_q4_k, mins_q4_k, 1, 0, 31)                                                                          \
-    X(q6_k, scales_q6_k, NULL, 1, 32, 63)                                                                              \
-    X(iq1_s, scales_iq1_s, NULL, 0.125f, GRID_ZERO_IQ1, 18)                                                            \
-    X(iq1_m, scales_iq1_m, NULL, 0.125f, GRID_ZERO_IQ1, 18)                                                            \
-    X(iq2_xxs, scales_iq2_xxs, NULL, 0.125f, GRID_ZERO, 107)                                                           \
-    X(iq2_xs, scales_iq2_xs, NULL, 0.125f, GRID_ZERO, 107)                                                             \
-    X(iq2_s, scales_iq2_s, NULL, 0.125f, GRID_ZERO, 107)                                                               \
-    X(iq3_xxs, scales_iq3_xxs, NULL, 0.25f, GRID_ZERO, 126)                                                            \
-    X(iq3_s, scales_iq3_s, NULL, 1, GRID_ZERO, 79)                                                                     \
-    X(iq4_xs, scales_iq4_xs, NULL, 1, 128, 241)                                                                        \
-    X(tq1_0, NULL, NULL, 1, 1, 2)                                                                                      \
-    X(tq2_0, NULL, NULL, 1, 1, 3)

@@ -125,10 +125,10 @@ SCALES(iq3_s)
 
 #define ONE_COLUMN(sym, ...)                                                                                           \
     static void one_##sym(const struct dot_job *j) {                                                                   \
-        if (j->cols > 1)                                                                                               \
-            avx512_dot_##sym(j);                                                                                       \
-        else                                                                                                           \
-            one_column((struct one){__VA_ARGS__}, j);                                                                  \
+        for (uint32_t c = 0; c < j->cols; c++) {                                                                       \
+            const struct dot_job one = job_of_column(j, c);                                                            \
+            one_column((struct one){__VA_ARGS__}, &one);                                                               \
+        }                                                                                                              \
     }
 #define ONE(sym, shift, column, mins, factor, table)                                                                   \
     ONE_COLUMN(sym, lanes_##sym, NULL, NULL, shift, column, mins, d_##sym, sizeof(struct block_##sym), factor, table)

@@ -154,12 +154,12 @@ INLINE void one_column(const struct one32 f, const struct dot_job *j) {
 
 #define ONE(sym, order, lanes, bytes8, run_len, zero, has_min, nibbles)                                                \
     static void one_##sym(const struct dot_job *j) {                                                                   \
-        if (j->cols > 1)                                                                                               \
-            avx512_dot_##sym(j);                                                                                       \
-        else                                                                                                           \
+        for (uint32_t c = 0; c < j->cols; c++) {                                                                       \
+            const struct dot_job one = job_of_column(j, c);                                                            \
             one_column((struct one32){one_sums_##sym, one_scales_##sym, order, lanes, bytes8, run_len, zero, has_min,  \
                                       nibbles},                                                                        \
-                       j);                                                                                             \
+                       &one);                                                                                          \
+        }                                                                                                              \
     }
 FORMATS_ONE32(ONE)
 

@@ -45,6 +45,15 @@ INLINE void ask_ahead(struct ahead *a) {
     a->left -= size;
 }
 
+// Column c of a job, for kernels that take one.
+INLINE struct dot_job job_of_column(const struct dot_job *j, uint32_t c) {
+    struct dot_job one = *j;
+    one.cols = 1;
+    one.x += c * j->x_stride;
+    one.y += c * j->y_stride;
+    return one;
+}
+
 // How far ahead weights are asked for while few columns are multiplied: 800 ns at 20 GB/s.
 #define AHEAD_BYTES 16384
 
@@ -59,25 +68,7 @@ INLINE const char *ahead_of_row(const struct dot_job *j, uint32_t r, uint32_t si
 static_assert(offsetof(struct block_q5_k, dmin) == offsetof(struct block_q4_k, dmin), "q5_k");
 static_assert(offsetof(struct block_q5_k, scales) == offsetof(struct block_q4_k, scales), "q5_k");
 
-// The sixteen sub-scales of a 256-block as bytes, and its minimums in formats that have them.
+// The sixteen sub-scales of a block.
 INLINE __m128i scales_q6_k(const char *b) {
     return _mm_loadu_si128((const void *)(b + offsetof(struct block_q6_k, scales)));
-}
-
-// Eight six-bit numbers spread to sixteen bytes, each twice: scales from the packed 12 bytes, then the minimums.
-INLINE __m128i twice(uint32_t low, uint32_t high) {
-    __m128i v = _mm_cvtsi64_si128((long long)((uint64_t)high << 32 | low));
-    return _mm_unpacklo_epi8(v, v);
-}
-
-INLINE __m128i scales_q4_k(const char *b) {
-    uint32_t s[3];
-    memcpy(s, b + offsetof(struct block_q4_k, scales), sizeof s);
-    return twice(s[0] & 0x3f3f3f3f, (s[2] & 0x0f0f0f0f) | (s[0] >> 2 & 0x30303030));
-}
-
-INLINE __m128i mins_q4_k(const char *b) {
-    uint32_t s[3];
-    memcpy(s, b + offsetof(struct block_q4_k, scales), sizeof s);
-    return twice(s[1] & 0x3f3f3f3f, (s[2] >> 4 & 0x0f0f0f0f) | (s[1] >> 2 & 0x30303030));
 }
