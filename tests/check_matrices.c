@@ -107,11 +107,18 @@ static void check_near(struct check_level *l, const struct dot_job *j) {
     }
 }
 
+static void compare_results(const struct dot_job *j, const struct dot_job *k, size_t results, enum fill fill) {
+    size_t at;
+    if (!check_same(j->y, k->y, results, &at))
+        CHECK_MSG(false, "n %zu rows %u cols %u fill %d%s: result %zu is %a, scalar %a", j->n, j->rows, j->cols,
+                  (int)fill, j->again ? ", again" : "", at, (double)j->y[at], (double)k->y[at]);
+}
+
 static void compare(struct check_level *l, const struct quant_format *f, void (*fast)(const struct dot_job *j),
                     enum fill fill, size_t n, uint32_t rows, uint32_t cols) {
     struct quant_layout layout;
     struct dot_job j = make_job(l, l->fast, f, fill, n, rows, cols, &layout), k = j;
-    size_t results = j.y_stride * (cols - 1) + rows, at;
+    size_t results = j.y_stride * (cols - 1) + rows;
     j.y = check_alloc(&l->memory, results * sizeof(float));
     k.y = check_alloc(&l->memory, results * sizeof(float));
     for (size_t i = 0; i < results; i++)
@@ -121,9 +128,14 @@ static void compare(struct check_level *l, const struct quant_format *f, void (*
     (rounds ? l->fast : l->slow)->dot[f->index](&k);
     if (rounds)
         check_near(l, &k);
-    if (!check_same(j.y, k.y, results, &at))
-        CHECK_MSG(false, "n %zu rows %u cols %u fill %d: result %zu is %a, scalar %a", n, rows, cols, (int)fill, at,
-                  (double)j.y[at], (double)k.y[at]);
+    compare_results(&j, &k, results, fill);
+    if (cols == 1) {
+        j.again = true;
+        for (size_t i = 0; i < results; i++)
+            j.y[i] = POISON;
+        fast(&j);
+        compare_results(&j, &k, results, fill);
+    }
     check_free_all(&l->memory);
 }
 

@@ -58,9 +58,9 @@ INLINE void one_column(const struct format256 f, const struct dot_job *j, uint32
     const size_t blocks = j->n / 256;
     int8_t *q = j->panel;
     char *table = (char *)j->panel + f.step * blocks;
-    if (f.table)
+    if (f.table && !j->again)
         f.table(table);
-    for (size_t b = 0; b < blocks; b++)
+    for (size_t b = 0; b < blocks && !j->again; b++)
         f.order(x.q + 256 * b, q + f.step * b);
     for (uint32_t r = 0; r < j->rows; r += FOUR) {
         const char *ahead = ahead_of_row(j, r, FOUR), *w[FOUR];

@@ -77,9 +77,9 @@ INLINE void one_column(const struct one f, const struct dot_job *j) {
     const __m512i none = _mm512_setzero_si512();
     struct one_column *columns = j->panel;
     char *table = (char *)(columns + blocks);
-    for (size_t b = 0; b < blocks; b++)
+    for (size_t b = 0; b < blocks && !j->again; b++)
         f.column(x.q + 256 * b, x.bs + 16 * b, &columns[b]);
-    if (f.table)
+    if (f.table && !j->again)
         f.table(table);
     for (uint32_t first = 0; first < j->rows; first += ROWS) {
         const char *ahead = ahead_of_row(j, first, ROWS), *w[ROWS];

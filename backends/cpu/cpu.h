@@ -12,6 +12,8 @@
 // Working memory of one thread, taken by reserve.
 struct cpu_scratch {
     void *panel;
+    const struct tape_op *op; // of this run: the product that used the panel last, and its matrix
+    uint32_t operand, which;
     char *codes;                           // [ATTEND_ROWS] queries as ACT_Q8
     float *qt, *scores, *bias, *k32, *v32; // as in struct attend_job
     float *acc, *part;                     // [ATTEND_ROWS][max_head_dim]

@@ -135,6 +135,8 @@ static void run_piece(void *user, size_t piece, unsigned thread) {
 static bool cpu_run(struct backend *b, const struct tape *t, const volatile sig_atomic_t *cancel, struct err *e) {
     struct cpu_run run = {.cpu = (struct cpu_backend *)b, .tape = t, .cancel = cancel};
     ERR_IF(t->overflow, e, ERR_SYSTEM, "tape: more operations than its %zu places", t->cap);
+    for (unsigned i = 0; i < pool_size(run.cpu->pool); i++)
+        run.cpu->scratch[i].op = NULL;
     pool_run(run.cpu->pool, &(struct pool_job){next_stage, run_piece, &run});
     ERR_IF(run.stopped, e, ERR_INTERRUPT, "interrupted");
     return true;

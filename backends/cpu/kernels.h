@@ -24,6 +24,7 @@ struct dot_job {
     float *y;
     size_t y_stride;
     void *panel; // scratch of panel_size(n) bytes, aligned to 64, for levels that unpack
+    bool again;  // one column, and the panel is as the same kernel left it after other rows times the same column
     // Weights that the same thread is likely to read next, so that a kernel can ask for them ahead: never read, and
     // NULL and 0 where none are.
     const char *next;

@@ -133,9 +133,18 @@ static const char *weights_of(const struct tape_matmul *m, const struct piece *p
     return (const char *)w->data + p->which * w->stride + p->first * w->row_size;
 }
 
+// Whether the thread's last product was one with the same columns.
+static bool panel_is_kept(struct cpu_scratch *s, const struct tape_op *op, const struct piece *p) {
+    bool kept = s->op == op && s->operand == p->i && s->which == p->which;
+    s->op = op;
+    s->operand = p->i;
+    s->which = p->which;
+    return kept;
+}
+
 // `next` is what this thread will most likely read next.
 static void run_piece(struct cpu_backend *cpu, const struct tape_op *op, const struct piece *p, struct bytes next,
-                      void *panel) {
+                      struct cpu_scratch *scratch) {
     const struct weight *w = op->matmul.w[p->i];
     const struct quant_layout layout = quant_act_layout(kernels_act(&cpu->kernels, w->format), w->cols);
     struct dot_job job = {
@@ -145,12 +154,13 @@ static void run_piece(struct cpu_backend *cpu, const struct tape_op *op, const s
         .rows = p->rows,
         .layout = &layout,
         .n = w->cols,
-        .panel = panel,
+        .panel = scratch->panel,
         .next = next.ptr,
         .next_size = next.size,
     };
     place_columns(cpu, op, p->i, p->which, &job);
     job.y += p->first;
+    job.again = panel_is_kept(scratch, op, p) && job.cols == 1;
     // Kernels take the columns of a batch at most; slots of experts and models that take all at once have more.
     for (uint32_t left = job.cols; left; left -= job.cols) {
         job.cols = left < TAPE_MAX_ROWS ? left : TAPE_MAX_ROWS;
@@ -182,7 +192,7 @@ static struct bytes next_weights(const struct cpu_backend *cpu, const struct tap
 static void run_matmul(struct cpu_backend *cpu, const struct tape_op *op, size_t at, unsigned thread) {
     struct piece piece;
     locate(&op->matmul, at, &piece);
-    run_piece(cpu, op, &piece, next_weights(cpu, op, thread), cpu->scratch[thread].panel);
+    run_piece(cpu, op, &piece, next_weights(cpu, op, thread), &cpu->scratch[thread]);
 }
 
 const struct cpu_pieces cpu_matmul = {begin_matmul, run_matmul};
