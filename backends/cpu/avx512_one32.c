@@ -58,16 +58,24 @@ INLINE void prepare_scales(const struct one32 f, const struct quant_vec *x, size
     _mm512_store_si512(c->zeros + 16 * i, _mm512_permutexvar_epi32(runs, _mm512_castsi256_si512(zeros)));
 }
 
+// The last runs, where they are not eight.
+INLINE void order_rest(const struct one32 f, const int8_t *q, size_t size, int8_t *out) {
+    int8_t rest[256] = {0};
+    memcpy(rest, q, size);
+    f.order(rest, out);
+}
+
 INLINE void prepare(const struct one32 f, const struct dot_job *j, struct column *c) {
     const struct quant_vec x = quant_act_vec(j->layout, j->x);
     const size_t runs = j->n / (size_t)f.run_len, len = 8 * (size_t)f.run_len;
-    for (size_t i = 0; i < (runs + 7) / 8; i++) {
-        _Alignas(64) int8_t rest[256] = {0};
-        const bool whole = len * (i + 1) <= j->n;
-        if (!whole)
-            memcpy(rest, x.q + len * i, j->n - len * i);
-        f.order(whole ? x.q + len * i : rest, c->q + len * i);
-        prepare_scales(f, &x, i, runs - 8 * i, c);
+    size_t i = 0;
+    for (; i < runs / 8; i++) {
+        f.order(x.q + len * i, c->q + len * i);
+        prepare_scales(f, &x, i, 8, c);
+    }
+    if (runs % 8) {
+        order_rest(f, x.q + len * i, j->n - len * i, c->q + len * i);
+        prepare_scales(f, &x, i, runs % 8, c);
     }
 }
 
@@ -79,7 +87,7 @@ INLINE __m512 add_step(const struct one32 f, const char *const w[2], const struc
     __m512 m = _mm512_setzero_ps(), d = f.scales(&s, &m);
     if (f.zero)
         total = _mm512_sub_epi32(total, _mm512_load_si512(x->zeros + 16 * i));
-    d = _mm512_mul_ps(d, _mm512_load_ps(x->d + 16 * i));
+    d = _mm512_maskz_mul_ps(there, d, _mm512_load_ps(x->d + 16 * i)); // others may be subnormal, which is slow
     acc = _mm512_mask3_fmadd_ps(d, _mm512_cvtepi32_ps(total), acc, there);
     return f.has_min ? _mm512_mask3_fmadd_ps(m, _mm512_load_ps(x->s + 16 * i), acc, there) : acc;
 }
