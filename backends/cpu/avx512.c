@@ -28,7 +28,6 @@ void kernels_fill_avx512(struct kernels *k) {
     k->peak_int = (struct kernel_peak){"vpdpbusd zmm", 128 * PEAK_CHAINS, peak_int};
     k->peak_float = (struct kernel_peak){"vfmadd zmm", 32 * PEAK_CHAINS, peak_float};
     avx512_fill_dot_float(k);
-    avx512_fill_dot32(k);
     avx512_fill_dot256(k);
     avx512_fill_one(k);
     avx512_fill_one32(k);

@@ -7,7 +7,6 @@
 #include "backends/cpu/kernels.h"
 
 void avx512_fill_dot_float(struct kernels *k);
-void avx512_fill_dot32(struct kernels *k);
 void avx512_fill_dot256(struct kernels *k);
 void avx512_fill_one(struct kernels *k);
 void avx512_fill_one32(struct kernels *k);

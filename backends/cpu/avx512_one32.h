@@ -5,6 +5,9 @@
 
 #include "backends/cpu/avx512_codes32.h"
 
+// A byte in all eight of a word.
+#define BYTES(b) (0x0101010101010101 * (b))
+
 // The lanes of a step's sums.
 enum one32_lanes {
     ONE32_FOURS, // of each four: runs q and q + 4 of the first row, the same of the second
@@ -305,6 +308,12 @@ INLINE void order_nvfp4(const int8_t *x, int8_t *out) {
     _mm512_store_si512(out + 64, _mm512_permutex2var_epi64(a, _mm512_add_epi64(even, _mm512_set1_epi64(1)), b));
 }
 
+// Two lanes for each sum of a and b to ONE32_PAIRS.
+INLINE __m512i add_pairs(__m512 a, __m512 b) {
+    return _mm512_add_epi32(_mm512_castps_si512(_mm512_shuffle_ps(a, b, 0x88)),
+                            _mm512_castps_si512(_mm512_shuffle_ps(a, b, 0xdd)));
+}
+
 INLINE __m512i one_sums_nvfp4(const struct one32_step *s, const int8_t *x) {
     __m512 sum[2];
     UNROLL for (int r = 0; r < 2; r++) {
@@ -317,8 +326,7 @@ INLINE __m512i one_sums_nvfp4(const struct one32_step *s, const int8_t *x) {
             _mm512_dpbusd_epi32(v, levels_of(q[i], grid_e2m1, 12), _mm512_load_si512(x + 64 * i));
         sum[r] = _mm512_castsi512_ps(v);
     }
-    return _mm512_add_epi32(_mm512_castps_si512(_mm512_shuffle_ps(sum[0], sum[1], 0x88)),
-                            _mm512_castps_si512(_mm512_shuffle_ps(sum[0], sum[1], 0xdd)));
+    return add_pairs(sum[0], sum[1]);
 }
 
 INLINE __m128i scale_bytes_nvfp4(const char *w, bool half) {
@@ -341,6 +349,107 @@ INLINE __m512 one_scales_nvfp4(const struct one32_step *s, __m512 *m) {
     return _mm512_mul_ps(_mm512_cvtph_ps(v), _mm512_set1_ps(128.0f));
 }
 
+// 128 elements from x on, and the 128 behind them: elements `at` of each, and from the second where the bit is set.
+INLINE __m512i pick_column(const int8_t *x, __m512i at, __mmask64 second) {
+    __m512i a = _mm512_permutex2var_epi8(_mm512_loadu_si512(x), at, _mm512_loadu_si512(x + 64));
+    __m512i b = _mm512_permutex2var_epi8(_mm512_loadu_si512(x + 128), at, _mm512_loadu_si512(x + 192));
+    return _mm512_mask_mov_epi8(a, second, b);
+}
+
+// Elements 8 i + k to the 32 bytes k.
+INLINE void order_q1_0(const int8_t *x, int8_t *out) {
+    const __m128i eights = _mm_setr_epi8(0, 8, 16, 24, 32, 40, 48, 56, 64, 72, 80, 88, 96, 104, 112, 120);
+    const __m512i at = _mm512_add_epi8(_mm512_broadcast_i32x4(eights),
+                                       _mm512_setr_epi64(0, 0, 0, 0, BYTES(1), BYTES(1), BYTES(1), BYTES(1)));
+    UNROLL for (int m = 0; m < 4; m++) _mm512_store_si512(
+        out + 64 * m, pick_column(x, _mm512_add_epi8(at, _mm512_set1_epi8((char)(2 * m))), 0xffff0000ffff0000));
+}
+
+// Elements 4 i + k to the 64 bytes k.
+INLINE void order_q2_0(const int8_t *x, int8_t *out) {
+    const __m128i fours = _mm_setr_epi8(0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60);
+    const __m512i at = _mm512_add_epi8(_mm512_broadcast_i32x4(fours),
+                                       _mm512_setr_epi64(0, 0, BYTES(64), BYTES(64), 0, 0, BYTES(64), BYTES(64)));
+    UNROLL for (int k = 0; k < 4; k++) _mm512_store_si512(
+        out + 64 * k, pick_column(x, _mm512_add_epi8(at, _mm512_set1_epi8((char)k)), 0xffffffff00000000));
+}
+
+// Two blocks of each row.
+INLINE __m512i four_blocks_q1_0(const struct one32_step *s) {
+    const size_t size = sizeof(struct block_q1_0), qs = offsetof(struct block_q1_0, qs);
+    __m512i v = _mm512_zextsi128_si512(_mm_loadu_si128((const void *)(s->w[0] + qs)));
+    v = _mm512_inserti32x4(v, _mm_loadu_si128((const void *)(s->w[1] + qs)), 2);
+    if (s->half)
+        return v;
+    v = _mm512_inserti32x4(v, _mm_loadu_si128((const void *)(s->w[0] + size + qs)), 1);
+    return _mm512_inserti32x4(v, _mm_loadu_si128((const void *)(s->w[1] + size + qs)), 3);
+}
+
+// A word of 32 bits is a run. Bit k of all bytes at once; 2 where it is set.
+INLINE __m512i one_sums_q1_0(const struct one32_step *s, const int8_t *x) {
+    const __m512i v = four_blocks_q1_0(s);
+    __m512i sum[2] = {_mm512_setzero_si512(), _mm512_setzero_si512()};
+    UNROLL for (int k = 0; k < 8; k++) {
+        __m512i bit = k ? _mm512_srl_epi16(v, _mm_cvtsi32_si128(k - 1)) : _mm512_add_epi8(v, v);
+        __m512i of_x = _mm512_broadcast_i64x4(_mm256_load_si256((const void *)(x + 32 * k)));
+        sum[k % 2] = _mm512_dpbusd_epi32(sum[k % 2], _mm512_and_si512(bit, _mm512_set1_epi8(2)), of_x);
+    }
+    return _mm512_add_epi32(sum[0], sum[1]);
+}
+
+INLINE __m512 one_scales_q1_0(const struct one32_step *s, __m512 *m) {
+    const size_t next = s->half ? 0 : sizeof(struct block_q1_0);
+    (void)m;
+    __m128i d = _mm_cvtsi32_si128(half_at(s->w[0]));
+    d = _mm_insert_epi16(d, half_at(s->w[0] + next), 1);
+    d = _mm_insert_epi16(d, half_at(s->w[1]), 2);
+    d = _mm_insert_epi16(d, half_at(s->w[1] + next), 3);
+    const __m512i lanes_of = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
+    return _mm512_permutexvar_ps(lanes_of, _mm512_castps128_ps512(_mm_cvtph_ps(d)));
+}
+
+// The codes of the four blocks at w, or of the first two.
+INLINE __m512i blocks_q2_0(const char *w, bool half) {
+    const size_t size = sizeof(struct block_q2_0);
+    const char *p = w + offsetof(struct block_q2_0, qs);
+    __m512i v = _mm512_zextsi128_si512(_mm_loadu_si128((const void *)p));
+    v = _mm512_inserti32x4(v, _mm_loadu_si128((const void *)(p + size)), 1);
+    if (half)
+        return v;
+    v = _mm512_inserti32x4(v, _mm_loadu_si128((const void *)(p + 2 * size)), 2);
+    return _mm512_inserti32x4(v, _mm_loadu_si128((const void *)(p + 3 * size)), 3);
+}
+
+// Two words of 32 bits are a run. Bit pair k of all bytes at once.
+INLINE __m512i one_sums_q2_0(const struct one32_step *s, const int8_t *x) {
+    __m512 sum[2];
+    UNROLL for (int r = 0; r < 2; r++) {
+        const __m512i v = blocks_q2_0(s->w[r], s->half);
+        __m512i t = _mm512_setzero_si512();
+        UNROLL for (int k = 0; k < 4; k++) {
+            __m512i pair = _mm512_and_si512(k ? _mm512_srl_epi16(v, _mm_cvtsi32_si128(2 * k)) : v, _mm512_set1_epi8(3));
+            t = _mm512_dpbusd_epi32(t, pair, _mm512_load_si512(x + 64 * k));
+        }
+        sum[r] = _mm512_castsi512_ps(t);
+    }
+    return add_pairs(sum[0], sum[1]);
+}
+
+INLINE __m128i words_q2_0(const char *w, bool half) {
+    const size_t size = sizeof(struct block_q2_0);
+    __m128i v = _mm_insert_epi16(_mm_cvtsi32_si128(half_at(w)), half_at(w + size), 1);
+    if (half)
+        return v;
+    return _mm_insert_epi16(_mm_insert_epi16(v, half_at(w + 2 * size), 2), half_at(w + 3 * size), 3);
+}
+
+INLINE __m512 one_scales_q2_0(const struct one32_step *s, __m512 *m) {
+    const __m512i lanes_of = _mm512_setr_epi32(0, 0, 4, 4, 1, 1, 5, 5, 2, 2, 6, 6, 3, 3, 7, 7);
+    (void)m;
+    __m256 d = _mm256_cvtph_ps(_mm_unpacklo_epi64(words_q2_0(s->w[0], s->half), words_q2_0(s->w[1], s->half)));
+    return _mm512_permutexvar_ps(lanes_of, _mm512_castps256_ps512(d));
+}
+
 // One row a format: X(symbol, order of the column, lanes, bytes of eight runs, elements of a run, zero, minimums,
 // bytes of a block where a step is read as a whole).
 #define FORMATS_ONE32(X)                                                                                               \
@@ -351,4 +460,6 @@ INLINE __m512 one_scales_nvfp4(const struct one32_step *s, __m512 *m) {
     X(q8_0, order_q8_0, ONE32_WHOLE, 8 * sizeof(struct block_q8_0), 32, 128, false, 0)                                 \
     X(iq4_nl, order_fours, ONE32_FOURS, 8 * sizeof(struct block_iq4_nl), 32, 128, false, sizeof(struct block_iq4_nl))  \
     X(mxfp4, order_fours, ONE32_FOURS, 8 * sizeof(struct block_mxfp4), 32, 12, false, sizeof(struct block_mxfp4))      \
-    X(nvfp4, order_nvfp4, ONE32_PAIRS, 2 * sizeof(struct block_nvfp4), 16, 12, false, 0)
+    X(nvfp4, order_nvfp4, ONE32_PAIRS, 2 * sizeof(struct block_nvfp4), 16, 12, false, 0)                               \
+    X(q1_0, order_q1_0, ONE32_WHOLE, 2 * sizeof(struct block_q1_0), 32, 1, false, 0)                                   \
+    X(q2_0, order_q2_0, ONE32_PAIRS, 4 * sizeof(struct block_q2_0), 32, 1, false, 0)
