@@ -171,7 +171,7 @@ INLINE void row_dot(const struct format32 f, const char *w, const char *ahead, s
 INLINE void rows_dot(const struct format32 f, const struct dot_job *j, uint32_t first, uint32_t cols) {
     struct column x[MAX_COLS];
     cut_scratch(f, j, cols, x);
-    for (uint32_t c = 0; c < cols; c++)
+    for (uint32_t c = 0; c < cols && !j->again; c++)
         prepare(f, j, first + c, &x[c]);
     for (uint32_t r = 0; r < j->rows; r++)
         row_dot(f, j->w + r * j->row_size, ahead_of_row(j, r, 1), (j->rows - r) * j->row_size, x, cols, j->n,

@@ -155,7 +155,8 @@ INLINE void two_rows(const struct one32 f, const struct dot_job *j, uint32_t r, 
 INLINE void one_column(const struct one32 f, const struct dot_job *j) {
     const uint32_t each = (j->rows + 1) / 2;
     struct column x = cut_scratch(f, j);
-    prepare(f, j, &x);
+    if (!j->again)
+        prepare(f, j, &x);
     for (uint32_t r = 0; r < each; r++)
         two_rows(f, j, r, each, &x);
 }
