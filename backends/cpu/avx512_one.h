@@ -104,8 +104,16 @@ INLINE __m512i four_heads(const char *const w[4]) {
     return _mm512_inserti32x4(v, _mm_loadu_si128((const void *)w[3]), 3);
 }
 
-// Codes stand where they lie in their bytes, but for the last ones, which would be too large: they are 1, 4, 16 and 16
-// times what they mean, and their sub-scales 16, 4, 1 and 1 times.
+// Codes of two bits stand where they lie in their bytes, but for the last ones, which would be too large: they are so
+// many times what they mean. Sub-scales are 16, 4, 1 and 1 times theirs.
+INLINE int times_in_place(int k) {
+    return k < 3 ? 1 << 2 * k : 16;
+}
+
+INLINE __m512i codes_in_place(__m512i qs, int k) {
+    return _mm512_and_si512(k < 3 ? qs : shifted_down(qs, 2), _mm512_set1_epi8((char)(3 * times_in_place(k))));
+}
+
 INLINE void lanes_q2_k(const char *const w[4], const char *table, const struct one_column *c, __m512i sum[4]) {
     const __m512i up = _mm512_broadcast_i32x4(_mm_setr_epi16(4, 2, 0, 0, 4, 2, 0, 0));
     const __m512i scales = _mm512_sllv_epi16(_mm512_and_si512(four_heads(w), _mm512_set1_epi8(15)), up);
@@ -119,9 +127,7 @@ INLINE void lanes_q2_k(const char *const w[4], const char *table, const struct o
         sum[r] = _mm512_setzero_si512();
     }
     UNROLL for (int k = 0; k < 4; k++) UNROLL for (int r = 0; r < 4; r++) {
-        __m512i codes = k < 3 ? qs[r] : shifted_down(qs[r], 2);
-        codes = _mm512_and_si512(codes, _mm512_set1_epi8(k < 3 ? 3 << 2 * k : 48));
-        v[r][k % 2] = _mm512_dpbusd_epi32(_mm512_setzero_si512(), codes, c->x[k]);
+        v[r][k % 2] = _mm512_dpbusd_epi32(_mm512_setzero_si512(), codes_in_place(qs[r], k), c->x[k]);
         if (k % 2) {
             __m512i words = _mm512_add_epi16(at[k / 2], _mm512_set1_epi16((short)(16 * r)));
             words = _mm512_maskz_permutexvar_epi8(0x5555555555555555, words, scales);
@@ -156,14 +162,14 @@ INLINE __m256 d_q2_k(const char *const w[4]) {
     return _mm256_cvtph_ps(_mm_shuffle_epi8(v, sort));
 }
 
-// Codes of three bits that stand as in Q2_K, and so are 1, 4, 16 and 16 times what they mean. Beside the elements: less
-// so many times the zero of codes, 4, times the products' sums of each vector.
+// Codes of three bits: the lower two as in Q2_K, the third above them. Beside the elements: less so many times the zero
+// of codes, 4, times the products' sums of each vector.
 INLINE void column_q3_k(const int8_t *x, const int16_t *bs, struct one_column *c) {
     const __m512i none = _mm512_setzero_si512();
     (void)bs;
     order_planes(x, c->x);
     UNROLL for (int k = 0; k < 4; k++) {
-        const __m512i zero = _mm512_set1_epi8(k < 3 ? 4 << 2 * k : 64);
+        const __m512i zero = _mm512_set1_epi8((char)(4 * times_in_place(k)));
         c->more[k] = _mm512_sub_epi32(none, _mm512_dpbusd_epi32(none, zero, c->x[k]));
     }
 }
@@ -212,10 +218,9 @@ INLINE void lanes_q3_k(const char *const w[4], const char *table, const struct o
         sum[r] = _mm512_setzero_si512();
     }
     UNROLL for (int k = 0; k < 4; k++) UNROLL for (int r = 0; r < 4; r++) {
-        __m512i codes = k < 3 ? qs[r] : shifted_down(qs[r], 2);
-        codes = _mm512_and_si512(codes, _mm512_set1_epi8(k < 3 ? 3 << 2 * k : 48));
         __m512i third = k == 0 ? shifted_down(high[r], 1) : k == 2 ? _mm512_slli_epi16(high[r], 1) : high[r];
-        v[r][k % 2] = _mm512_dpbusd_epi32(c->more[k], merge_bits(third, k < 3 ? 4 << 2 * k : 64, codes), c->x[k]);
+        __m512i codes = merge_bits(third, 4 * times_in_place(k), codes_in_place(qs[r], k));
+        v[r][k % 2] = _mm512_dpbusd_epi32(c->more[k], codes, c->x[k]);
         if (k % 2) {
             __m512i words = _mm512_add_epi16(at[k / 2], _mm512_set1_epi16((short)(r % 2 * 16)));
             words = _mm512_permutexvar_epi16(words, scales[r / 2]);
