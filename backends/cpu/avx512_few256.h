@@ -76,12 +76,6 @@ INLINE void multiply_few(const struct kind k, bool has_zero, size_t apart, const
     }
 }
 
-INLINE __m512 same_float(const char *p) {
-    float v;
-    memcpy(&v, p, sizeof v);
-    return _mm512_set1_ps(v);
-}
-
 // Adds the integer sums of a block to the partial sums; p has its scales in the first sixteen rows.
 INLINE void add_block(const struct kind k, bool has_zero, const struct few256 *f, const struct few_block *block,
                       const struct panel256 *p) {

@@ -41,12 +41,6 @@ struct few_column {
 
 #define SUM_STRIDE (GROUP * PANEL_ROWS) // floats from one partial sum to the next
 
-INLINE __m512 same_float(const char *p) {
-    float v;
-    memcpy(&v, p, sizeof v);
-    return _mm512_set1_ps(v);
-}
-
 // Adds to a partial sum of a column what a run gives, whose integer sums are acc.
 INLINE void add_few(const struct format32 f, bool fresh, const struct few_scales *scales, size_t run,
                     const struct few_column *x, const __m512i acc[VECTORS], float *sum) {

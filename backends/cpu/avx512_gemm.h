@@ -122,6 +122,12 @@ INLINE int32_t word32(const void *p) {
     return v;
 }
 
+INLINE __m512 same_float(const char *p) {
+    float v;
+    memcpy(&v, p, sizeof v);
+    return _mm512_set1_ps(v);
+}
+
 // In each quarter, word k of in[0..3] becomes word 0..3 of out[k].
 INLINE void turn_four(const __m512i in[4], __m512i out[4]) {
     __m512i a = _mm512_unpacklo_epi32(in[0], in[1]), b = _mm512_unpackhi_epi32(in[0], in[1]);

@@ -110,13 +110,6 @@ INLINE __m512i chunks_of(__m512i index, __m512i fields, int bits) {
     return merge_bits(fields, bits, _mm512_and_si512(_mm512_srli_epi16(index, 7), _mm512_set1_epi8(1)));
 }
 
-// Sixteen bytes, the same in every quarter, to each four times.
-INLINE __m512i four_times_in_lanes(void) {
-    const long long one = 0x0101010101010101, two = 0x0101010100000000;
-    return _mm512_setr_epi64(two, two + 2 * one, two + 4 * one, two + 6 * one, two + 8 * one, two + 10 * one,
-                             two + 12 * one, two + 14 * one);
-}
-
 // The points of four rows, from the planes of the format's codebook.
 INLINE void points_iq2_xxs(const char *const w[4], const char *planes, __m512i out[4][2]) {
     const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
