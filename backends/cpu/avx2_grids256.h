@@ -62,12 +62,6 @@ struct points {
     __m128i scales;
 };
 
-typedef size_t place_reader(const struct points *p, int i);
-
-INLINE size_t place(const struct points *p, int i) {
-    return i % 2 ? p->places[i / 2] >> 16 : (uint16_t)p->places[i / 2];
-}
-
 // Of four indices in bytes two are read together: loads take as long as what takes numbers apart.
 INLINE size_t index_of_four(const char *four, int i) {
     uint16_t upper;
@@ -75,12 +69,15 @@ INLINE size_t index_of_four(const char *four, int i) {
     return i == 3 ? upper >> 8 : i == 2 ? (uint8_t)upper : (uint8_t)four[i];
 }
 
-INLINE size_t place_iq2_xxs(const struct points *p, int i) {
-    return 8 * index_of_four(p->indices + i / 4 * 8, i % 4);
-}
+// How points are found: by their places, or by the indices of a format.
+enum finding { PLACES, INDICES_IQ2_XXS, INDICES_IQ3_XXS };
 
-INLINE size_t place_iq3_xxs(const struct points *p, int i) {
-    return 4 * index_of_four(p->indices + i / 4 * 4, i % 4);
+INLINE size_t place(enum finding how, const struct points *p, int i) {
+    if (how == INDICES_IQ2_XXS)
+        return 8 * index_of_four(p->indices + i / 4 * 8, i % 4);
+    if (how == INDICES_IQ3_XXS)
+        return 4 * index_of_four(p->indices + i / 4 * 4, i % 4);
+    return i % 2 ? p->places[i / 2] >> 16 : (uint16_t)p->places[i / 2];
 }
 
 INLINE __m128i two_words64(const char *a, const char *b) {
@@ -92,18 +89,18 @@ INLINE __m128i two_words(const char *a, const char *b) {
 }
 
 // Vector k of half h.
-INLINE __m256i points_of_8(place_reader *at, const char *table, const struct points *p, int h, int k) {
+INLINE __m256i points_of_8(enum finding how, const char *table, const struct points *p, int h, int k) {
     const int i = 16 * h + k;
-    return _mm256_set_m128i(two_words64(table + at(p, i + 8), table + at(p, i + 12)),
-                            two_words64(table + at(p, i), table + at(p, i + 4)));
+    return _mm256_set_m128i(two_words64(table + place(how, p, i + 8), table + place(how, p, i + 12)),
+                            two_words64(table + place(how, p, i), table + place(how, p, i + 4)));
 }
 
-INLINE __m256i points_of_4(place_reader *at, const char *table, const struct points *p, int h, int k) {
+INLINE __m256i points_of_4(enum finding how, const char *table, const struct points *p, int h, int k) {
     const int i = 32 * h + 2 * k;
-    __m128i a = two_words(table + at(p, i), table + at(p, i + 1));
-    __m128i b = two_words(table + at(p, i + 8), table + at(p, i + 9));
-    __m128i c = two_words(table + at(p, i + 16), table + at(p, i + 17));
-    __m128i d = two_words(table + at(p, i + 24), table + at(p, i + 25));
+    __m128i a = two_words(table + place(how, p, i), table + place(how, p, i + 1));
+    __m128i b = two_words(table + place(how, p, i + 8), table + place(how, p, i + 9));
+    __m128i c = two_words(table + place(how, p, i + 16), table + place(how, p, i + 17));
+    __m128i d = two_words(table + place(how, p, i + 24), table + place(how, p, i + 25));
     return _mm256_set_m128i(_mm_unpacklo_epi64(c, d), _mm_unpacklo_epi64(a, b));
 }
 
@@ -139,17 +136,17 @@ INLINE __m256i scales_of_points(__m128i scales, int h, int k) {
                                _mm256_add_epi8(at, _mm256_set1_epi8((char)(8 * h + k))));
 }
 
-typedef __m256i points_reader(place_reader *at, const char *table, const struct points *p, int h, int k);
+typedef __m256i points_reader(enum finding how, const char *table, const struct points *p, int h, int k);
 
 // Points with signs; sub-scales of 16 elements, or of 32 (then each stands there twice).
-INLINE __m256i lanes_with_signs(points_reader *read, place_reader *at, const char *table, const struct points *p,
+INLINE __m256i lanes_with_signs(points_reader *read, enum finding how, const char *table, const struct points *p,
                                 const int8_t *x) {
     __m256i sum = _mm256_setzero_si256();
     UNROLL for (int h = 0; h < 2; h++) UNROLL for (int k = 0; k < 4; k += 2) {
         __m256i pairs[2];
         UNROLL for (int i = 0; i < 2; i++) {
             __m256i v = with_bits(load_256(x + 32 * (4 * h + k + i)), p, h, k + i);
-            pairs[i] = _mm256_maddubs_epi16(read(at, table, p, h, k + i), v);
+            pairs[i] = _mm256_maddubs_epi16(read(how, table, p, h, k + i), v);
         }
         __m256i both = _mm256_add_epi16(pairs[0], pairs[1]);
         sum = chained(sum, _mm256_madd_epi16(both, scales_of_points(p->scales, h, k / 2)));
@@ -157,14 +154,14 @@ INLINE __m256i lanes_with_signs(points_reader *read, place_reader *at, const cha
     return sum;
 }
 
-#define LANES_WITH_SIGNS(name, read, at)                                                                               \
+#define LANES_WITH_SIGNS(name, read, how)                                                                              \
     INLINE __m256i lanes_of_##name(const char *table, const struct points *p, const int8_t *x) {                       \
-        return lanes_with_signs(read, at, table, p, x);                                                                \
+        return lanes_with_signs(read, how, table, p, x);                                                               \
     }
-LANES_WITH_SIGNS(8, points_of_8, place)
-LANES_WITH_SIGNS(4, points_of_4, place)
-LANES_WITH_SIGNS(iq2_xxs, points_of_8, place_iq2_xxs)
-LANES_WITH_SIGNS(iq3_xxs, points_of_4, place_iq3_xxs)
+LANES_WITH_SIGNS(8, points_of_8, PLACES)
+LANES_WITH_SIGNS(4, points_of_4, PLACES)
+LANES_WITH_SIGNS(iq2_xxs, points_of_8, INDICES_IQ2_XXS)
+LANES_WITH_SIGNS(iq3_xxs, points_of_4, INDICES_IQ3_XXS)
 
 // Sub-scales of 32 elements.
 INLINE __m256i lanes_of_iq1_s(const char *table, const struct points *p, const int8_t *x) {
@@ -172,7 +169,7 @@ INLINE __m256i lanes_of_iq1_s(const char *table, const struct points *p, const i
     UNROLL for (int h = 0; h < 2; h++) {
         __m256i pairs = _mm256_setzero_si256();
         UNROLL for (int i = 0; i < 4; i++) pairs = _mm256_add_epi16(
-            pairs, _mm256_maddubs_epi16(points_of_8(place, table, p, h, i), load_256(x + 32 * (4 * h + i))));
+            pairs, _mm256_maddubs_epi16(points_of_8(PLACES, table, p, h, i), load_256(x + 32 * (4 * h + i))));
         sum = chained(sum, _mm256_madd_epi16(pairs, scales_of_points(p->scales, h, 0)));
     }
     return sum;
@@ -181,8 +178,8 @@ INLINE __m256i lanes_of_iq1_s(const char *table, const struct points *p, const i
 INLINE __m256i lanes_of_iq1_m(const char *table, const struct points *p, const int8_t *x) {
     __m256i sum = p->start;
     UNROLL for (int h = 0; h < 2; h++) UNROLL for (int i = 0; i < 4; i += 2) {
-        __m256i a = _mm256_add_epi8(points_of_8(place, table, p, h, i), spread_to_points(p, h, i));
-        __m256i b = _mm256_add_epi8(points_of_8(place, table, p, h, i + 1), spread_to_points(p, h, i + 1));
+        __m256i a = _mm256_add_epi8(points_of_8(PLACES, table, p, h, i), spread_to_points(p, h, i));
+        __m256i b = _mm256_add_epi8(points_of_8(PLACES, table, p, h, i + 1), spread_to_points(p, h, i + 1));
         a = _mm256_maddubs_epi16(a, load_256(x + 32 * (4 * h + i)));
         b = _mm256_maddubs_epi16(b, load_256(x + 32 * (4 * h + i + 1)));
         sum = chained(sum, _mm256_madd_epi16(_mm256_add_epi16(a, b), scales_of_points(p->scales, h, i / 2)));

@@ -61,7 +61,9 @@ INLINE void look_up_all(const char *planes, int chunks, const struct wanted *w, 
         if (half < chunks)
             look_up(planes, half + i, w, vectors, q);
     }
-    UNROLL for (int i = 0; half < chunks && i < vectors; i++) {
+    if (half == chunks)
+        return;
+    UNROLL for (int i = 0; i < vectors; i++) {
         __mmask64 upper = _mm512_test_epi8_mask(w->chunk[i], _mm512_set1_epi8((char)half));
         p[i].first = _mm512_mask_mov_epi8(p[i].first, upper, q[i].first);
         p[i].second = _mm512_mask_mov_epi8(p[i].second, upper, q[i].second);
