@@ -30,20 +30,28 @@ INLINE __m512i weights_at(const char *w, size_t i, size_t n) {
     return n - i < STEP ? _mm512_maskz_loadu_epi16((1u << (n - i)) - 1, w + 2 * i) : _mm512_loadu_si512(w + 2 * i);
 }
 
+INLINE void add_step(const char *const row[ROWS], const char *const x[ROWS], int cols, size_t i, size_t n,
+                     __m512 sum[ROWS][ROWS]) {
+    UNROLL for (int k = 0; k < ROWS; k++) {
+        __m512bh w = (__m512bh)weights_at(row[k], i, n);
+        UNROLL for (int c = 0; c < cols; c++) sum[k][c] = _mm512_dpbf16_ps(sum[k][c], w, load_halves(x[c] + 2 * i));
+    }
+}
+
 // ROWS rows from r on times `cols` columns; the next rows are asked for meanwhile.
 INLINE void few_columns(const struct dot_job *j, uint32_t r, const char *const x[ROWS], int cols,
                         float out[ROWS][ROWS]) {
+    const size_t whole = j->n / STEP * STEP;
     __m512 sum[ROWS][ROWS];
     const char *row[ROWS], *next = ahead_of_row(j, r, ROWS);
     UNROLL for (uint32_t i = 0; i < ROWS; i++) row[i] = row_of(j, r + i);
     UNROLL for (int i = 0; i < ROWS * ROWS; i++) sum[i / ROWS][i % ROWS] = _mm512_setzero_ps();
-    for (size_t i = 0; i < j->n; i += STEP) {
+    for (size_t i = 0; i < whole; i += STEP) {
         prefetch(next + 2 * ROWS * i, 2 * ROWS * STEP);
-        UNROLL for (int k = 0; k < ROWS; k++) {
-            __m512bh w = (__m512bh)weights_at(row[k], i, j->n);
-            UNROLL for (int c = 0; c < cols; c++) sum[k][c] = _mm512_dpbf16_ps(sum[k][c], w, load_halves(x[c] + 2 * i));
-        }
+        add_step(row, x, cols, i, i + STEP, sum);
     }
+    if (whole < j->n)
+        add_step(row, x, cols, whole, j->n, sum);
     UNROLL for (int k = 0; k < ROWS; k++) UNROLL for (int c = 0; c < cols; c++) out[k][c] = sum8(v16_halves(sum[k][c]));
 }
 
