@@ -124,7 +124,7 @@ INLINE __m128i offsets(const struct heads *h, const int16_t *bs) {
 INLINE __m128 add_block(const struct format256 f, const struct heads *h, const __m512i lanes4[ROWS],
                         const struct quant_vec *x, size_t b, __m128 acc) {
     const __m128 d = _mm_set1_ps(x->d[b]);
-    const __m128i sum = int_sums_of_four(lanes4[0], lanes4[1], lanes4[2], lanes4[3]);
+    const __m128i sum = int_sums_of_four(lanes4);
     acc = _mm_fmadd_ps(_mm_mul_ps(h->d, d), _mm_cvtepi32_ps(sum), acc);
     if (!has_packed_heads(f))
         return acc;

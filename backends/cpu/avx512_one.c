@@ -66,7 +66,7 @@ INLINE __m128i sums_of_quarters(__m512i v) {
 
 // The partial sum acc and what the block adds to it.
 INLINE __m128 add_block(const struct one f, const struct sums *s, __m128 acc) {
-    __m128i all = int_sums_of_four(s->sum[0], s->sum[1], s->sum[2], s->sum[3]);
+    __m128i all = int_sums_of_four(s->sum);
     acc = _mm_fmadd_ps(s->scale, _mm_cvtepi32_ps(f.shift ? _mm_srai_epi32(all, f.shift) : all), acc);
     return f.mins ? _mm_fnmadd_ps(s->dmin, _mm_cvtepi32_ps(sums_of_quarters(s->min)), acc) : acc;
 }

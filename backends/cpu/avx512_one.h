@@ -4,6 +4,7 @@
 #pragma once
 
 #include "backends/cpu/avx512_grids.h"
+#include "backends/cpu/avx512_orders.h"
 #include "backends/cpu/avx512_sums4.h"
 
 // A column's block, written once for all rows of a job: 256 elements in the format's order (64 more in some), and
@@ -30,34 +31,11 @@ struct one {
     void (*table)(char *table); // the points of a codebook, written once for the rows of a job; NULL: none
 };
 
-INLINE __m512i load512(const void *p) {
-    return _mm512_loadu_si512(p);
-}
-
 // Not again for every use, as compilers prefer: most loads from blocks lie in two lines of the cache.
 INLINE __m512i load_once(const void *p) {
     __m512i v = _mm512_loadu_si512(p);
     __asm__("" : "+v"(v));
     return v;
-}
-
-INLINE __m512i two_256(const char *a, const char *b) {
-    __m512i v = _mm512_castsi256_si512(_mm256_loadu_si256((const void *)a));
-    return _mm512_inserti64x4(v, _mm256_loadu_si256((const void *)b), 1);
-}
-
-// Vector k: elements 32 k .. 32 k + 31, then those 128 behind them.
-INLINE void order_planes(const int8_t *x, __m512i out[4]) {
-    UNROLL for (int k = 0; k < 4; k++) out[k] = two_256((const char *)x + 32 * k, (const char *)x + 32 * k + 128);
-}
-
-// Of each 128 elements the first sixteen of each 32, then the second ones.
-INLINE void order_halves(const int8_t *x, __m512i out[4]) {
-    UNROLL for (int i = 0; i < 2; i++) {
-        __m512i a = load512(x + 128 * i), b = load512(x + 128 * i + 64);
-        out[2 * i] = _mm512_shuffle_i32x4(a, b, 0x88);
-        out[2 * i + 1] = _mm512_shuffle_i32x4(a, b, 0xdd);
-    }
 }
 
 // Vector k: the elements 4 i + k.

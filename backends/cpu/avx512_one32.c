@@ -62,7 +62,7 @@ INLINE void prepare_scales(const struct one32 f, const struct quant_vec *x, size
 INLINE void order_rest(const struct one32 f, const int8_t *q, size_t size, int8_t *out) {
     int8_t rest[256] = {0};
     memcpy(rest, q, size);
-    f.order(rest, out);
+    f.order(rest, (__m512i *)(void *)out);
 }
 
 INLINE void prepare(const struct one32 f, const struct dot_job *j, struct column *c) {
@@ -70,7 +70,7 @@ INLINE void prepare(const struct one32 f, const struct dot_job *j, struct column
     const size_t runs = j->n / (size_t)f.run_len, len = 8 * (size_t)f.run_len;
     size_t i = 0;
     for (; i < runs / 8; i++) {
-        f.order(x.q + len * i, c->q + len * i);
+        f.order(x.q + len * i, (__m512i *)(void *)(c->q + len * i));
         prepare_scales(f, &x, i, 8, c);
     }
     if (runs % 8) {

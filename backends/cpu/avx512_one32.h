@@ -4,6 +4,8 @@
 #pragma once
 
 #include "backends/cpu/avx512_codes32.h"
+#include "backends/cpu/avx512_orders.h"
+#include "backends/cpu/avx512_sums4.h"
 
 // A byte in all eight of a word.
 #define BYTES(b) (0x0101010101010101 * (b))
@@ -26,7 +28,7 @@ struct one32 {
     __m512i (*sums)(const struct one32_step *s, const int8_t *x); // of codes times x
     // The scales in the same lanes, and what is added to each element in formats that have it.
     __m512 (*scales)(const struct one32_step *s, __m512 *m);
-    void (*order)(const int8_t *x, int8_t *out); // eight runs of a column, as sums wants them
+    void (*order)(const int8_t *x, __m512i *out); // eight runs of a column, as sums wants them
     enum one32_lanes lanes;
     size_t bytes8; // of eight runs
     int run_len, zero;
@@ -69,13 +71,6 @@ INLINE __m128i sixteen_from(size_t first) {
     return _mm_add_epi8(count, _mm_set1_epi8((char)first));
 }
 
-// Four vectors of four lanes for each of four sums: sum q of vector s goes to lane 4 q + s.
-INLINE __m512i sums_of_fours(const __m512i v[4]) {
-    __m512i a = _mm512_add_epi32(_mm512_unpacklo_epi32(v[0], v[1]), _mm512_unpackhi_epi32(v[0], v[1]));
-    __m512i b = _mm512_add_epi32(_mm512_unpacklo_epi32(v[2], v[3]), _mm512_unpackhi_epi32(v[2], v[3]));
-    return _mm512_add_epi32(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
-}
-
 INLINE void split_nibbles(__m512i v, __m512i q[2]) {
     q[0] = _mm512_and_si512(v, _mm512_set1_epi8(15));
     q[1] = _mm512_and_si512(_mm512_srli_epi16(v, 4), _mm512_set1_epi8(15));
@@ -95,15 +90,6 @@ INLINE __m512i nibble_sums(four_runs_reader *read, const struct one32_step *s, c
             _mm512_dpbusd_epi32(sum[i], q[k], _mm512_load_si512(x + 128 * (i % 2) + 64 * k));
     }
     return sums_of_fours(sum);
-}
-
-// Of each 32 elements the first sixteen come before the others, four runs at a time.
-INLINE void order_fours(const int8_t *x, int8_t *out) {
-    UNROLL for (int i = 0; i < 256; i += 128) {
-        __m512i a = _mm512_loadu_si512(x + i), b = _mm512_loadu_si512(x + i + 64);
-        _mm512_store_si512(out + i, _mm512_shuffle_i32x4(a, b, 0x88));
-        _mm512_store_si512(out + i + 64, _mm512_shuffle_i32x4(a, b, 0xdd));
-    }
 }
 
 INLINE __m512 low_halves(__m512i words) {
@@ -240,17 +226,6 @@ ONE32_NIBBLES(q5_1)
 ONE32_NIBBLES(iq4_nl)
 ONE32_NIBBLES(mxfp4)
 
-INLINE __m512i two_256(const char *p, const char *q) {
-    return _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_loadu_si256((const void *)p)),
-                              _mm256_loadu_si256((const void *)q), 1);
-}
-
-// Runs k and k + 4 follow each other.
-INLINE void order_q8_0(const int8_t *x, int8_t *out) {
-    UNROLL for (int k = 0; k < 4; k++)
-        _mm512_store_si512(out + 64 * k, two_256((const char *)x + 32 * k, (const char *)x + 128 + 32 * k));
-}
-
 INLINE __m512i product_q8_0(const char *p, const char *q, __m512i x) {
     return _mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_xor_si512(two_256(p + 2, q + 2), _mm512_set1_epi8(-128)),
                                x);
@@ -301,11 +276,11 @@ INLINE __m512 one_scales_q8_0(const struct one32_step *s, __m512 *m) {
 }
 
 // Of runs of 16 the first eight elements, then the others.
-INLINE void order_nvfp4(const int8_t *x, int8_t *out) {
+INLINE void order_nvfp4(const int8_t *x, __m512i *out) {
     const __m512i even = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
     __m512i a = _mm512_loadu_si512(x), b = _mm512_loadu_si512(x + 64);
-    _mm512_store_si512(out, _mm512_permutex2var_epi64(a, even, b));
-    _mm512_store_si512(out + 64, _mm512_permutex2var_epi64(a, _mm512_add_epi64(even, _mm512_set1_epi64(1)), b));
+    out[0] = _mm512_permutex2var_epi64(a, even, b);
+    out[1] = _mm512_permutex2var_epi64(a, _mm512_add_epi64(even, _mm512_set1_epi64(1)), b);
 }
 
 // Two lanes for each sum of a and b to ONE32_PAIRS.
@@ -357,21 +332,21 @@ INLINE __m512i pick_column(const int8_t *x, __m512i at, __mmask64 second) {
 }
 
 // Elements 8 i + k to the 32 bytes k.
-INLINE void order_q1_0(const int8_t *x, int8_t *out) {
+INLINE void order_q1_0(const int8_t *x, __m512i *out) {
     const __m128i eights = _mm_setr_epi8(0, 8, 16, 24, 32, 40, 48, 56, 64, 72, 80, 88, 96, 104, 112, 120);
     const __m512i at = _mm512_add_epi8(_mm512_broadcast_i32x4(eights),
                                        _mm512_setr_epi64(0, 0, 0, 0, BYTES(1), BYTES(1), BYTES(1), BYTES(1)));
-    UNROLL for (int m = 0; m < 4; m++) _mm512_store_si512(
-        out + 64 * m, pick_column(x, _mm512_add_epi8(at, _mm512_set1_epi8((char)(2 * m))), 0xffff0000ffff0000));
+    UNROLL for (int m = 0; m < 4; m++) out[m] =
+        pick_column(x, _mm512_add_epi8(at, _mm512_set1_epi8((char)(2 * m))), 0xffff0000ffff0000);
 }
 
 // Elements 4 i + k to the 64 bytes k.
-INLINE void order_q2_0(const int8_t *x, int8_t *out) {
+INLINE void order_q2_0(const int8_t *x, __m512i *out) {
     const __m128i fours = _mm_setr_epi8(0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60);
     const __m512i at = _mm512_add_epi8(_mm512_broadcast_i32x4(fours),
                                        _mm512_setr_epi64(0, 0, BYTES(64), BYTES(64), 0, 0, BYTES(64), BYTES(64)));
-    UNROLL for (int k = 0; k < 4; k++) _mm512_store_si512(
-        out + 64 * k, pick_column(x, _mm512_add_epi8(at, _mm512_set1_epi8((char)k)), 0xffffffff00000000));
+    UNROLL for (int k = 0; k < 4; k++) out[k] =
+        pick_column(x, _mm512_add_epi8(at, _mm512_set1_epi8((char)k)), 0xffffffff00000000);
 }
 
 // Two blocks of each row.
@@ -453,13 +428,13 @@ INLINE __m512 one_scales_q2_0(const struct one32_step *s, __m512 *m) {
 // One row a format: X(symbol, order of the column, lanes, bytes of eight runs, elements of a run, zero, minimums,
 // bytes of a block where a step is read as a whole).
 #define FORMATS_ONE32(X)                                                                                               \
-    X(q4_0, order_fours, ONE32_FOURS, 8 * sizeof(struct block_q4_0), 32, 8, false, sizeof(struct block_q4_0))          \
-    X(q4_1, order_fours, ONE32_FOURS, 8 * sizeof(struct block_q4_1), 32, 0, true, sizeof(struct block_q4_1))           \
-    X(q5_0, order_fours, ONE32_FOURS, 8 * sizeof(struct block_q5_0), 32, 16, false, sizeof(struct block_q5_0))         \
-    X(q5_1, order_fours, ONE32_FOURS, 8 * sizeof(struct block_q5_1), 32, 0, true, sizeof(struct block_q5_1))           \
-    X(q8_0, order_q8_0, ONE32_WHOLE, 8 * sizeof(struct block_q8_0), 32, 128, false, 0)                                 \
-    X(iq4_nl, order_fours, ONE32_FOURS, 8 * sizeof(struct block_iq4_nl), 32, 128, false, sizeof(struct block_iq4_nl))  \
-    X(mxfp4, order_fours, ONE32_FOURS, 8 * sizeof(struct block_mxfp4), 32, 12, false, sizeof(struct block_mxfp4))      \
+    X(q4_0, order_halves, ONE32_FOURS, 8 * sizeof(struct block_q4_0), 32, 8, false, sizeof(struct block_q4_0))         \
+    X(q4_1, order_halves, ONE32_FOURS, 8 * sizeof(struct block_q4_1), 32, 0, true, sizeof(struct block_q4_1))          \
+    X(q5_0, order_halves, ONE32_FOURS, 8 * sizeof(struct block_q5_0), 32, 16, false, sizeof(struct block_q5_0))        \
+    X(q5_1, order_halves, ONE32_FOURS, 8 * sizeof(struct block_q5_1), 32, 0, true, sizeof(struct block_q5_1))          \
+    X(q8_0, order_planes, ONE32_WHOLE, 8 * sizeof(struct block_q8_0), 32, 128, false, 0)                               \
+    X(iq4_nl, order_halves, ONE32_FOURS, 8 * sizeof(struct block_iq4_nl), 32, 128, false, sizeof(struct block_iq4_nl)) \
+    X(mxfp4, order_halves, ONE32_FOURS, 8 * sizeof(struct block_mxfp4), 32, 12, false, sizeof(struct block_mxfp4))     \
     X(nvfp4, order_nvfp4, ONE32_PAIRS, 2 * sizeof(struct block_nvfp4), 16, 12, false, 0)                               \
     X(q1_0, order_q1_0, ONE32_WHOLE, 2 * sizeof(struct block_q1_0), 32, 1, false, 0)                                   \
     X(q2_0, order_q2_0, ONE32_PAIRS, 4 * sizeof(struct block_q2_0), 32, 1, false, 0)

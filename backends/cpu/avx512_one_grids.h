@@ -103,10 +103,6 @@ INLINE __m256i two_128(const char *a, const char *b) {
                                    _mm_loadu_si128((const void *)b), 1);
 }
 
-INLINE __m512i two_vectors(__m256i a, __m256i b) {
-    return _mm512_inserti64x4(_mm512_castsi256_si512(a), b, 1);
-}
-
 // The 128s of points: the upper bit of a byte of their indices, and above it `bits` of what the fields give.
 INLINE __m512i chunks_of(__m512i index, __m512i fields, int bits) {
     return merge_bits(fields, bits, _mm512_and_si512(_mm512_srli_epi16(index, 7), _mm512_set1_epi8(1)));

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: MIT
-// AVX-512: how kernels whose lanes are four rows of 256-blocks end. Included between avx512_begin.h and avx512_end.h.
+// AVX-512: how kernels whose lanes are sums of four rows or runs end. Included between avx512_begin.h and avx512_end.h.
 #pragma once
 
 #include "backends/cpu/v16_avx512.h"
 
+// Four vectors of four lanes for each of four sums: sum q of vector s goes to lane 4 q + s.
+INLINE __m512i sums_of_fours(const __m512i v[4]) {
+    __m512i a = _mm512_add_epi32(_mm512_unpacklo_epi32(v[0], v[1]), _mm512_unpackhi_epi32(v[0], v[1]));
+    __m512i b = _mm512_add_epi32(_mm512_unpacklo_epi32(v[2], v[3]), _mm512_unpackhi_epi32(v[2], v[3]));
+    return _mm512_add_epi32(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
+}
+
 // Four vectors of 16 lanes to four sums.
-INLINE __m128i int_sums_of_four(__m512i a, __m512i b, __m512i c, __m512i d) {
-    __m512i x = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
-    __m512i y = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
-    __m512i z = _mm512_add_epi32(_mm512_unpacklo_epi64(x, y), _mm512_unpackhi_epi64(x, y));
+INLINE __m128i int_sums_of_four(const __m512i v[4]) {
+    __m512i z = sums_of_fours(v);
     __m256i h = _mm256_add_epi32(_mm512_castsi512_si256(z), _mm512_extracti64x4_epi64(z, 1));
     return _mm_add_epi32(_mm256_castsi256_si128(h), _mm256_extracti128_si256(h, 1));
 }
